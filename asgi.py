@@ -1,0 +1,9 @@
+"""The async instance, for Uvicorn: ``uvicorn asgi:application``."""
+
+import os
+
+from split_deploy.asgi import get_async_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.async_only")
+
+application = get_async_application()

@@ -1,0 +1,52 @@
+"""The sync instance's server: ``gunicorn wsgi:application`` reads this file by itself.
+
+Each value is read from the environment variable named beside it; ``.env.example`` lists them.
+https://gunicorn.org/reference/settings/
+"""
+
+from pathlib import Path
+
+from settings.env import env
+
+# "127.0.0.1:8000" or "unix:/run/split-deploy/sync.sock".
+bind = env.str("GUNICORN_BIND", default="127.0.0.1:8001")
+# A Unix socket is for its owner and group alone: run nginx in this group.
+umask = 0o007
+
+# Threads for what a request waits on, processes for what it computes. A database has to allow
+# workers x threads connections.
+worker_class = "gthread"
+workers = env.int("WEB_CONCURRENCY", default=2)
+threads = env.int("GUNICORN_THREADS", default=4)
+
+# Seconds. nginx keeps its idle connections for less (keepalive_timeout in deploy/nginx.conf), so
+# that it never sends a request on a connection that is being closed here.
+keepalive = env.int("GUNICORN_KEEPALIVE", default=75)
+
+# A worker is replaced after so many requests, which bounds what a leak can cost; the jitter keeps
+# the workers from being replaced together.
+max_requests = env.int("GUNICORN_MAX_REQUESTS", default=10_000)
+max_requests_jitter = env.int("GUNICORN_MAX_REQUESTS_JITTER", default=1_000)
+
+# Seconds. A worker whose main thread shows no life is killed; one that is told to stop has this
+# long to answer what it has begun.
+timeout = env.int("GUNICORN_TIMEOUT", default=30)
+graceful_timeout = env.int("GUNICORN_GRACEFUL_TIMEOUT", default=20)
+
+# Workers show that they live by touching a file. On a disk that stalls they would seem dead.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+# Whose X-Forwarded-* headers count. What comes over a Unix socket is always trusted.
+forwarded_allow_ips = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1")
+
+# `gunicornc` is not needed here, and its socket would lie in the home directory.
+control_socket_disable = True
+
+# The form that split_deploy.access_log has in the async instance. %(h)s would be nginx's address.
+accesslog = "-"
+access_log_format = (
+    "%(t)s role=sync client=%({x-forwarded-for}i)s method=%(m)s "
+    'path="%(U)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s request_id=%({x-request-id}o)s'
+)
+errorlog = "-"
+loglevel = env.str("GUNICORN_LOG_LEVEL", default="info")

@@ -1,0 +1,17 @@
+MIDDLEWARE = [
+    # These two go first: every response names its instance and its request id, and a health probe
+    # is answered before the host check and the redirect to HTTPS, neither of which a probe can
+    # pass.
+    "split_deploy.middleware.InstanceMiddleware",
+    "split_deploy.middleware.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+# Used by `manage.py runserver` alone; Gunicorn and Uvicorn are told what to serve.
+WSGI_APPLICATION = "wsgi.application"

@@ -1,0 +1,39 @@
+"""Everything goes to standard output, a line an event; what collects it is not Django's concern."""
+
+from settings.env import env
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {
+        "request": {"()": "split_deploy.logging.RequestContextFilter"},
+    },
+    "formatters": {
+        "event": {
+            "format": "{asctime} {levelname} {name} role={role} request_id={request_id} {message}",
+            "style": "{",
+        },
+        "access": {"format": "{asctime} {message}", "style": "{"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "filters": ["request"],
+            "formatter": "event",
+        },
+        "access": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "access",
+        },
+    },
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "app": {"level": env.str("DJANGO_LOG_LEVEL", default="INFO")},
+        "django": {"handlers": [], "level": env.str("DJANGO_LOG_LEVEL", default="INFO")},
+        "split_deploy": {"level": env.str("DJANGO_LOG_LEVEL", default="INFO")},
+        # The async instance's access log. Gunicorn writes the sync one's: see gunicorn.conf.py.
+        "split_deploy.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+    },
+}

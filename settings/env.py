@@ -1,0 +1,90 @@
+"""The environment, read once.
+
+Every variable is listed in ``.env.example`` with its meaning and default. A ``.env`` file beside
+``manage.py`` is read too; the process environment wins over it.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ("development", "production", "test")
+
+
+class Env(environ.Env):
+    """django-environ, strict: a malformed value is an error that names its variable.
+
+    django-environ reads ``DJANGO_DEBUG=maybe`` as false, ``1e3`` as 13.0 and a value that starts
+    with a dollar sign as the name of another variable. A typing mistake must not become a setting.
+    And an empty value, as a line of ``.env.example`` that nobody filled in, counts as none.
+    """
+
+    FALSE_STRINGS = ("false", "off", "n", "no", "0")
+
+    @classmethod
+    def parse_value(cls, value: Any, cast: Any) -> Any:
+        if cast is bool:
+            lowered = value.strip().lower()
+            if lowered not in cls.BOOLEAN_TRUE_STRINGS + cls.FALSE_STRINGS:
+                raise ValueError(value)
+            return lowered in cls.BOOLEAN_TRUE_STRINGS
+        if cast is float:
+            return float(value)
+        return super().parse_value(value, cast)
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, *args: Any, **kw: Any
+    ) -> Any:
+        value = self.ENVIRON.get(var)
+        if value == "":
+            if default is self.NOTSET:
+                raise ImproperlyConfigured(f"Set the {var} environment variable")
+            return default
+        if value is not None and value.startswith("$"):
+            return self.parse_value(value, cast)
+        try:
+            return super().get_value(var, cast, default, *args, **kw)
+        except ValueError as error:
+            wanted = getattr(cast, "__name__", str(cast))
+            raise ImproperlyConfigured(f"{var}={value!r} is not a valid {wanted}.") from error
+
+    # The values of the two below can hold a password, so their messages don't repeat them.
+
+    def database(self, var: str, default: str | environ.NoValue = environ.Env.NOTSET) -> Any:
+        """The ``DATABASES`` entry that the URL in ``var`` stands for."""
+        try:
+            config = self.db_url(var, default=default)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} is not a database URL: {error}.") from error
+        if "." not in config.get("ENGINE", ""):
+            raise ImproperlyConfigured(
+                f"{var} is not a database URL that Django has a backend for. "
+                "Write it as postgres://user:password@host:5432/name or sqlite:////path/to/file."
+            )
+        return config
+
+    def cache(self, var: str, default: str | environ.NoValue = environ.Env.NOTSET) -> Any:
+        """The ``CACHES`` entry that the URL in ``var`` stands for."""
+        url = self.str(var, default=default)
+        try:
+            return self.cache_url_config(url)
+        except (ImproperlyConfigured, ValueError) as error:
+            raise ImproperlyConfigured(
+                f"{var} is not a cache URL: {error}. Write it as redis://host:6379/0 or locmemcache://."
+            ) from error
+
+
+if os.environ.get("DJANGO_ENV") != "test":  # a developer's .env must not decide what tests see
+    Env.read_env(BASE_DIR / ".env")
+
+env = Env()
+
+DJANGO_ENV = env.str("DJANGO_ENV", default="development")
+if DJANGO_ENV not in ENVIRONMENTS:
+    raise ImproperlyConfigured(
+        f"DJANGO_ENV={DJANGO_ENV!r} is not an environment: choose one of {', '.join(ENVIRONMENTS)}."
+    )

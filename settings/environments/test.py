@@ -1,0 +1,5 @@
+from settings.env import env
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+TUTORIAL_STEP_SECONDS = env.float("TUTORIAL_STEP_SECONDS", default=0.01)

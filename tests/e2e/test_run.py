@@ -1,0 +1,334 @@
+"""``make run``'s runner: what it starts, says, survives and leaves behind."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.stack import ROOT, Stack, clean_environment
+
+
+def processes_of(stack):
+    """The process ids of the runner's descendants."""
+    lines = subprocess.run(
+        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    parents = {int(pid): int(parent) for pid, parent in (line.split() for line in lines)}
+    found = {stack.process.pid}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {stack.process.pid}
+
+
+def child_of(stack, program):
+    """The process id of the runner's own child that runs ``program``."""
+    for pid in processes_of(stack):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        if parent == stack.process.pid and program in command:
+            return pid
+    raise AssertionError(f"no {program} among the runner's children")
+
+
+def gone(pids):
+    """Whether all of them have ended; an orphan that init has yet to reap has."""
+    for pid in pids:
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if status != "Z":
+            return False
+    return True
+
+
+def refusal(*arguments, cwd=ROOT, **env):
+    """The status and output of a run that must not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "split_deploy", "run", *arguments],
+        cwd=cwd,
+        env=clean_environment() | {"PORT": "0"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A folder for temporary files that can be checked for leftovers."""
+    folder = tmp_path / "t"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project that can be edited."""
+    folder = tmp_path / "project"
+    ignored = shutil.ignore_patterns(
+        ".*", "tests", "docs", "site", "__pycache__", "var", "*.egg-info"
+    )
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    (folder / "var").mkdir()
+    return folder
+
+
+def test_each_path_is_answered_by_its_instance(stack):
+    sync, async_ = httpx.get(f"{stack.url}/"), httpx.get(f"{stack.url}/async/hello/")
+
+    assert (sync.status_code, sync.headers["X-Served-By"]) == (200, "sync")
+    assert (async_.status_code, async_.headers["X-Served-By"]) == (200, "async")
+
+
+def test_health_is_answered_by_the_instances_themselves(stack):
+    for path, role in {
+        "/healthz/": "sync",
+        "/readyz/": "sync",
+        "/async/healthz/": "async",
+        "/async/readyz/": "async",
+    }.items():
+        response = httpx.get(stack.url + path)
+        assert response.status_code == 200, response.text
+        assert response.json()["role"] == response.headers["X-Served-By"] == role
+
+
+def test_static_files_are_served_by_nginx(stack):
+    response = httpx.get(f"{stack.url}/static/admin/css/base.css")
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/css")
+    assert "X-Served-By" not in response.headers
+
+
+def test_a_request_id_is_found_in_the_response_and_in_the_access_log_of_both(stack):
+    for path, role in {"/": "sync", "/async/hello/": "async"}.items():
+        id_ = f"test-{role}-0123456789"
+        response = httpx.get(stack.url + path, headers={"X-Request-ID": id_})
+        assert response.headers["X-Request-ID"] == id_
+        line = stack.wait_for_log(f"request_id={id_}")
+        assert re.match(rf"{role} +\| ", line)
+        assert f"role={role} client=127.0.0.1 method=GET path=" in line
+        assert re.search(r"status=200 bytes=\d+ duration_ms=\d+ ", line)
+
+
+def test_lines_are_prefixed_and_without_color_where_there_is_no_terminal(stack):
+    names = {line.split("|")[0].strip() for line in stack.log().splitlines()}
+    assert {"sync", "async", "split"} <= names <= {"sync", "async", "nginx", "split"}
+    assert "\033[" not in stack.log()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_three_in_ten_seconds_and_leaves_nothing(tmp_path, temporary, stop):
+    with Stack(tmp_path) as stack:
+        pids = processes_of(stack)
+        assert len(pids) >= 4
+        assert list(temporary.iterdir())
+        started = time.monotonic()
+        assert stack.stop(stop) == 0
+        assert time.monotonic() - started < 10
+    assert gone(pids)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_stop_lets_a_request_that_is_under_way_end(stack, tmp_path):
+    other = {"TUTORIAL_ENDPOINT": f"{stack.url}/async/healthz/", "TUTORIAL_STEP_SECONDS": "0.3"}
+    with Stack(tmp_path, **other) as stopping:
+        slow = subprocess.Popen(
+            ["curl", "-sS", "--max-time", "10", f"{stopping.url}/sync/"], stdout=subprocess.PIPE
+        )
+        stopping.wait_for_log("Blocking count: 1")
+        assert stopping.stop() == 0
+        body, _ = slow.communicate()
+    assert body == b"Blocking HTTP request"
+
+
+def test_a_stop_during_the_start_leaves_nothing(tmp_path, temporary):
+    for delay in (0.05, 0.3, 0.6, 0.9):
+        stack = Stack(tmp_path)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "split_deploy", "run"],
+            env=stack.env,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        time.sleep(delay)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+        # Before the first line of Python's own, a signal ends it as it ends any program.
+        assert process.returncode in (0, -signal.SIGTERM), output
+        assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(("program", "name"), [("gunicorn", "sync"), ("uvicorn", "async"), ("nginx", "nginx")])
+def test_when_one_dies_the_others_are_stopped_and_its_last_lines_are_shown(
+    tmp_path, temporary, program, name
+):
+    stack = Stack(tmp_path).__enter__()
+    pids = processes_of(stack)
+    os.kill(child_of(stack, program), signal.SIGKILL)
+
+    assert stack.process.wait(20) == 1
+    stack.stop()
+    assert f"{name} has died (signal SIGKILL); its last lines were:" in stack.log()
+    assert gone(pids)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_port_in_use_is_one_clear_message():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, output = refusal(PORT=str(port))
+    assert status == 2
+    assert output.splitlines() == [
+        f"split-deploy run: 127.0.0.1:{port} can't be listened on: Address already in use. "
+        "Stop what uses it, or take another port, like PORT=8000"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"PORT": "http"}, "PORT is 'http': write a number from 1 to 65535"),
+        ({"PORT": "65536"}, "PORT is '65536': write a number from 1 to 65535"),
+        ({"HOST": "no.such.host.invalid"}, "HOST is 'no.such.host.invalid', which is no address"),
+        ({"NGINX": "/no/such/nginx"}, "NGINX is '/no/such/nginx': there is no such program."),
+        ({"RELOAD": "maybe"}, "RELOAD is 'maybe': write 1 or 0."),
+    ],
+)
+def test_a_wrong_option_is_one_clear_message(env, message):
+    status, output = refusal(**env)
+    assert status == 2
+    assert output.startswith(f"split-deploy run: {message}")
+    assert len(output.splitlines()) == 1
+
+
+def test_a_broken_settings_file_is_a_clear_message_with_file_and_line(project):
+    path = project / "settings" / "components" / "i18n.py"
+    path.write_text(path.read_text() + "\nTIME_ZONE = no_such_name\n")
+
+    status, output = refusal(cwd=project)
+
+    assert status == 2
+    line = len(path.read_text().splitlines())
+    assert f"NameError: name 'no_such_name' is not defined (settings/components/i18n.py:{line})" in output
+    assert "the project can't be loaded under settings.sync_only" in output
+    assert "Traceback" not in output
+    assert len(output.splitlines()) == 2
+
+
+def test_a_syntax_error_is_a_clear_message_with_file_and_line(project):
+    (project / "app" / "models.py").write_text("def broken(:\n")
+
+    status, output = refusal(cwd=project)
+
+    assert status == 2
+    assert "SyntaxError" in output
+    assert "app/models.py:1" in output
+    assert len(output.splitlines()) == 2
+
+
+def test_an_instance_that_does_not_start_ends_the_run_with_its_last_lines(project, temporary):
+    (project / "asgi.py").write_text("raise RuntimeError('no loop today')\n")
+
+    status, output = refusal(cwd=project)
+
+    assert status == 1
+    assert "split | async has died (exit status 1)" in output
+    assert "split |     RuntimeError: no loop today" in output
+    assert list(temporary.iterdir()) == []
+
+
+def test_wrong_settings_for_the_server_stop_it_with_the_fix(project):
+    status, output = refusal("--async-settings", "settings.sync_only", cwd=project)
+
+    assert status == 1
+    assert "DJANGO_SETTINGS_MODULE=settings.async_only" in output
+
+
+def test_workers_and_host_are_the_user_s_choice(tmp_path):
+    with Stack(tmp_path, WEB_CONCURRENCY="2", HOST="::1") as stack:
+        assert stack.url.startswith("http://[::1]:")
+        assert httpx.get(f"{stack.url}/").headers["X-Served-By"] == "sync"
+        assert httpx.get(f"{stack.url}/async/hello/").headers["X-Served-By"] == "async"
+        assert len(re.findall("Booting worker", stack.log())) == 2
+        assert len(re.findall("Started server process", stack.log())) == 2
+
+
+def wait_for_text(url, text):
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        try:
+            if text in httpx.get(url).text:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"{url} never showed {text!r}")
+
+
+def test_a_change_restarts_the_instance_that_has_loaded_it_and_no_other(project, tmp_path):
+    with Stack(tmp_path, cwd=project, RELOAD="1") as stack:
+        httpx.get(f"{stack.url}/async/hello/")  # with the first request the URLconf is loaded
+        httpx.get(f"{stack.url}/accounts/login/")
+        time.sleep(1)  # both must have looked since
+        views = project / "app" / "async_views.py"
+        views.write_text(views.read_text().replace("Hello from the async", "Hi from the async"))
+        wait_for_text(f"{stack.url}/async/hello/", "Hi from the async")
+        assert "async: the code has changed, restarting." in stack.log()
+        assert " sync: the code has changed" not in stack.log()
+
+        seen = len(stack.log())
+        views = project / "app" / "views.py"
+        views.write_text(views.read_text() + "\n# changed\n")
+        stack.wait_for_log("split | sync: the code has changed, restarting.")
+        time.sleep(1)
+        assert "async: the code" not in stack.log()[seen:]
+
+        components = project / "settings" / "components" / "i18n.py"
+        components.write_text(components.read_text() + "\n# changed\n")
+        deadline = time.monotonic() + 10
+        while stack.log()[seen:].count("restarting.") < 3 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert stack.log()[seen:].count(" sync: the code") == 2
+        assert stack.log()[seen:].count(" async: the code") == 1
+        wait_for_text(f"{stack.url}/", "sync")
+
+
+def test_a_mistake_during_reload_waits_for_its_mending(project, tmp_path):
+    with Stack(tmp_path, cwd=project, RELOAD="1") as stack:
+        time.sleep(1)
+        asgi = project / "asgi.py"
+        right = asgi.read_text()
+        asgi.write_text(right + "\nthis is not Python\n")
+        stack.wait_for_log("async is started again when a file changes.")
+        assert httpx.get(f"{stack.url}/async/hello/").status_code == 502
+        assert httpx.get(f"{stack.url}/").status_code == 200
+        asgi.write_text(right)
+        wait_for_text(f"{stack.url}/async/hello/", "async")
+
+
+def test_a_request_during_a_restart_of_the_async_instance_is_answered(project, tmp_path):
+    with Stack(tmp_path, cwd=project, RELOAD="1") as stack:
+        time.sleep(1)
+        asgi = project / "asgi.py"
+        asgi.write_text(asgi.read_text() + "\n# changed\n")
+        statuses = set()
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            statuses.add(httpx.get(f"{stack.url}/async/hello/", timeout=10).status_code)
+        assert "async: the code has changed, restarting." in stack.log()
+        assert statuses == {200}

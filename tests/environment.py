@@ -1,0 +1,14 @@
+"""Loaded by pytest before all else (``-p`` in pyproject.toml): what the tests see of the environment.
+
+Unit tests run under the sync instance's settings; ``pytest.mark.urls("async_urls")`` gives them the
+other instance's URLs. A developer's shell must not decide what they see.
+"""
+
+import os
+
+FOREIGN = ("DATABASE_URL", "CACHE_URL", "DJANGO_", "WATCH_", "TUTORIAL_", "SPLIT_DEPLOY_")
+
+for name in list(os.environ):
+    if name.startswith(FOREIGN):
+        del os.environ[name]
+os.environ["DJANGO_ENV"] = "test"

@@ -1,0 +1,119 @@
+import logging
+
+import pytest
+
+from split_deploy.access_log import AccessLog
+from split_deploy.asgi import AsyncApplication, get_async_application
+
+SCOPE = {
+    "type": "http",
+    "method": "GET",
+    "path": "/a b",
+    "raw_path": b"/a%20b",
+    "client": ("203.0.113.9", 1234),
+}
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, logger="split_deploy.access")
+    logger = logging.getLogger("split_deploy.access")
+    logger.addHandler(caplog.handler)  # it does not propagate
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+async def ignore(message):
+    pass
+
+
+def responding(*bodies, error=None):
+    async def app(scope, receive, send):
+        headers = [(b"X-Served-By", b"async"), (b"x-request-id", b"abcdefgh")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for body in bodies:
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        if error:
+            raise error
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+@pytest.mark.asyncio
+async def test_a_response_is_logged_once_with_role_id_size_and_duration(lines):
+    await AccessLog(responding(b"12", b"345"))(SCOPE, None, ignore)
+
+    (line,) = lines.messages
+    start, duration = line.split(" duration_ms=")
+    assert start == (
+        'role=async client=203.0.113.9 method=GET path="/a%20b" status=200 bytes=5'
+    )
+    assert duration.split(" ")[1] == "request_id=abcdefgh"
+
+
+@pytest.mark.asyncio
+async def test_a_response_that_breaks_off_is_logged_and_the_error_goes_on(lines):
+    with pytest.raises(LookupError):
+        await AccessLog(responding(b"12", error=LookupError()))(SCOPE, None, ignore)
+    assert "bytes=2" in lines.messages[0]
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_leaves_unanswered_is_logged_as_499(lines):
+    async def app(scope, receive, send):
+        return
+
+    await AccessLog(app)(SCOPE | {"client": None}, None, ignore)
+    assert "client=- " in lines.messages[0]
+    assert "status=499" in lines.messages[0]
+
+
+@pytest.mark.asyncio
+async def test_with_the_log_off_the_application_is_called_as_it_is(lines):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(send)
+
+    logging.getLogger("split_deploy.access").setLevel(logging.WARNING)
+    try:
+        await AccessLog(app)(SCOPE, None, ignore)
+    finally:
+        logging.getLogger("split_deploy.access").setLevel(logging.INFO)
+
+    assert seen == [ignore]
+    assert lines.messages == []
+
+
+@pytest.mark.asyncio
+async def test_a_websocket_is_refused_with_a_hint_where_nobody_serves_it(settings, caplog):
+    settings.SPLIT_DEPLOY = {"ROLE": "async"}
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    application = get_async_application()
+    logging.getLogger("split_deploy").addHandler(caplog.handler)  # that has set up logging anew
+    await application({"type": "websocket", "path": "/async/ws/"}, receive, send)
+    logging.getLogger("split_deploy").removeHandler(caplog.handler)
+
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+    assert "get_async_application(websocket=...)" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_websocket_goes_to_the_application_given_for_it():
+    seen = []
+
+    async def websocket(scope, receive, send):
+        seen.append(scope["path"])
+
+    application = AsyncApplication(http=responding(), websocket=websocket)
+    await application({"type": "websocket", "path": "/async/ws/"}, None, None)
+
+    assert seen == ["/async/ws/"]

@@ -1,0 +1,74 @@
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from split_deploy.conf import Config, get_config
+
+
+def test_a_role_is_all_that_has_to_be_said(settings):
+    settings.SPLIT_DEPLOY = {"ROLE": "async"}
+
+    assert get_config() == Config(role="async")
+    assert get_config().async_prefix == "async/"
+
+
+def test_every_key_arrives(settings):
+    settings.SPLIT_DEPLOY = {
+        "ROLE": "sync",
+        "ASYNC_PREFIX": "api/live/",
+        "SYNC_SETTINGS": "site.sync",
+        "ASYNC_SETTINGS": "site.live",
+        "LIFESPAN": ["app.http_client.lifespan"],
+        "LOOP_BLOCK_WARNING": 1,
+        "LOOP_BLOCK_LIMIT": 2.5,
+        "DRAIN_TIMEOUT": 3,
+    }
+
+    assert get_config() == Config(
+        role="sync",
+        async_prefix="api/live/",
+        sync_settings="site.sync",
+        async_settings="site.live",
+        lifespan=("app.http_client.lifespan",),
+        loop_block_warning=1.0,
+        loop_block_limit=2.5,
+        drain_timeout=3.0,
+    )
+
+
+def test_a_changed_setting_is_read_again(settings):
+    settings.SPLIT_DEPLOY = {"ROLE": "sync"}
+    assert get_config().role == "sync"
+    settings.SPLIT_DEPLOY = {"ROLE": "mixed"}
+    assert get_config().role == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "SPLIT_DEPLOY is missing"),
+        (["sync"], "SPLIT_DEPLOY is not a dict"),
+        ({}, 'SPLIT_DEPLOY["ROLE"] is missing'),
+        ({"ROLE": "both"}, 'SPLIT_DEPLOY["ROLE"] is \'both\': choose one of sync, async, mixed'),
+        ({"ROLE": "sync", "ASYNC_PREFX": "x/"}, 'did you mean "ASYNC_PREFIX"?'),
+        ({"ROLE": "sync", "role": "sync"}, 'SPLIT_DEPLOY["role"] is not a known key'),
+        ({"ROLE": "sync", "COLOR": "red"}, "Known are: ROLE, ASYNC_PREFIX"),
+        ({"ROLE": "sync", "ASYNC_PREFIX": "/async/"}, "no slash first, one last"),
+        ({"ROLE": "sync", "ASYNC_PREFIX": "async"}, "no slash first, one last"),
+        ({"ROLE": "sync", "ASYNC_PREFIX": ""}, "no slash first, one last"),
+        ({"ROLE": "sync", "ASYNC_PREFIX": "a b/"}, "no slash first, one last"),
+        ({"ROLE": "sync", "ASYNC_PREFIX": "../"}, "no slash first, one last"),
+        ({"ROLE": "sync", "ASYNC_PREFIX": 1}, "has to be a string"),
+        ({"ROLE": "sync", "SYNC_SETTINGS": "settings/sync.py"}, "has to be a dotted path"),
+        ({"ROLE": "sync", "LIFESPAN": "app.lifespan"}, "has to be a list of dotted paths"),
+        ({"ROLE": "sync", "LIFESPAN": ["app lifespan"]}, 'SPLIT_DEPLOY["LIFESPAN"][0]'),
+        ({"ROLE": "sync", "LOOP_BLOCK_LIMIT": 0}, "number of seconds above 0"),
+        ({"ROLE": "sync", "LOOP_BLOCK_LIMIT": True}, "number of seconds above 0"),
+        ({"ROLE": "sync", "DRAIN_TIMEOUT": "5"}, "number of seconds above 0"),
+        ({"ROLE": "sync", "DRAIN_TIMEOUT": float("nan")}, "number of seconds above 0"),
+    ],
+)
+def test_a_mistake_is_named(settings, value, message):
+    settings.SPLIT_DEPLOY = value
+    with pytest.raises(ImproperlyConfigured) as error:
+        get_config()
+    assert message in str(error.value)

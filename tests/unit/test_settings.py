@@ -1,0 +1,188 @@
+"""The settings as a process of its own loads them, with an environment of its own."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.stack import ROOT, clean_environment
+
+PRODUCTION = {
+    "DJANGO_ENV": "production",
+    "DJANGO_SECRET_KEY": "fq3DqyRk6mXv0L1cPz8sTnWb2JhYgUe7AiKoE5xM4rVdCwNpZtSuBQlO9G",
+    "DJANGO_ALLOWED_HOSTS": "example.com",
+    "DATABASE_URL": "postgres://app:secret@127.0.0.1:5432/app",
+    "CACHE_URL": "redis://127.0.0.1:6379/0",
+}
+SHOW = """
+import json, sys
+from django.conf import settings
+print(json.dumps({name: getattr(settings, name, None) for name in sys.argv[1:]}, default=str))
+"""
+
+
+def run(*arguments, settings="settings.sync_only", **env):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=clean_environment() | {"DJANGO_SETTINGS_MODULE": settings, "DJANGO_ENV": "test"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def load(*names, **kwargs):
+    done = run("-c", SHOW, *names, **kwargs)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refusal(**kwargs):
+    """The last line of the error with which the settings refuse to load."""
+    done = run("-c", SHOW, "DEBUG", **kwargs)
+    assert done.returncode != 0, done.stdout
+    return done.stderr.strip().splitlines()[-1]
+
+
+def test_the_two_modules_differ_in_urlconf_role_and_connection_age_alone():
+    every = """
+import json
+from django.conf import settings
+known = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
+print(json.dumps(known, default=repr))
+"""
+    postgres = {"DATABASE_URL": PRODUCTION["DATABASE_URL"]}
+    sync = json.loads(run("-c", every, settings="settings.sync_only", **postgres).stdout)
+    async_ = json.loads(run("-c", every, settings="settings.async_only", **postgres).stdout)
+
+    assert {name for name in sync if sync[name] != async_[name]} == {
+        "ROOT_URLCONF",
+        "SPLIT_DEPLOY",
+        "SETTINGS_MODULE",
+        "DATABASES",
+    }
+    assert (sync["ROOT_URLCONF"], async_["ROOT_URLCONF"]) == ("urls", "async_urls")
+    assert sync["SPLIT_DEPLOY"] | {"ROLE": "async"} == async_["SPLIT_DEPLOY"]
+    assert sync["DATABASES"]["default"].pop("CONN_MAX_AGE") == 60
+    assert async_["DATABASES"]["default"].pop("CONN_MAX_AGE") == 0
+    assert sync["DATABASES"] == async_["DATABASES"]
+
+
+def test_an_unknown_environment_is_refused():
+    assert "DJANGO_ENV='staging' is not an environment" in refusal(DJANGO_ENV="staging")
+
+
+def test_an_environment_cannot_be_a_pattern():
+    assert "is not an environment" in refusal(DJANGO_ENV="*")
+
+
+@pytest.mark.parametrize("name", sorted(set(PRODUCTION) - {"DJANGO_ENV"}))
+@pytest.mark.parametrize("value", [None, ""])
+def test_production_refuses_a_missing_variable_and_names_it(name, value):
+    env = {key: text for key, text in PRODUCTION.items() if key != name}
+    if value is not None:
+        env[name] = value
+    assert f"DJANGO_ENV=production needs {name} in the environment" in refusal(**env)
+
+
+def test_production_names_all_that_is_missing_at_once():
+    message = refusal(DJANGO_ENV="production")
+    assert "DJANGO_SECRET_KEY, DJANGO_ALLOWED_HOSTS, DATABASE_URL, CACHE_URL" in message
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "django-insecure-" + "x" * 50, "x" * 49], ids=["short", "insecure", "49"]
+)
+def test_production_refuses_a_weak_secret_key(key):
+    assert "DJANGO_SECRET_KEY is not fit for production" in refusal(
+        **PRODUCTION | {"DJANGO_SECRET_KEY": key}
+    )
+
+
+def test_production_refuses_the_password_of_a_first_try():
+    url = "postgres://app:insecure-for-a-first-try-only@postgres/app"
+    message = refusal(**PRODUCTION | {"DATABASE_URL": url})
+    assert "DATABASE_URL has the password of docker-compose.yml's first try" in message
+    assert "insecure-for" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DJANGO_SECURE_SSL_REDIRECT", "maybe", "DJANGO_SECURE_SSL_REDIRECT='maybe' is not a valid bool"),
+        ("DJANGO_HSTS_SECONDS", "1h", "DJANGO_HSTS_SECONDS='1h' is not a valid int"),
+        ("DATABASE_CONN_MAX_AGE", "1.5", "DATABASE_CONN_MAX_AGE='1.5' is not a valid int"),
+        ("TUTORIAL_STEP_SECONDS", "fast", "TUTORIAL_STEP_SECONDS='fast' is not a valid float"),
+        ("DATABASE_URL", "postgres://app:pw@host:port/app", "DATABASE_URL is not a database URL"),
+        ("DATABASE_URL", "app.sqlite3", "DATABASE_URL is not a database URL"),
+        ("CACHE_URL", "memory", "CACHE_URL is not a cache URL"),
+    ],
+)
+def test_a_malformed_variable_is_named(name, value, message):
+    assert message in refusal(**PRODUCTION | {name: value})
+
+
+def test_a_password_does_not_reach_the_message():
+    assert "hunter2" not in refusal(DATABASE_URL="nosuchdb://app:hunter2@host/app")
+
+
+def test_a_value_may_start_with_a_dollar_sign():
+    key = "$" + "k" * 60
+    assert load("SECRET_KEY", DJANGO_SECRET_KEY=key)["SECRET_KEY"] == key
+
+
+def test_a_float_is_read_as_python_reads_it():
+    assert load("TUTORIAL_STEP_SECONDS", TUTORIAL_STEP_SECONDS="1e-3")["TUTORIAL_STEP_SECONDS"] == 0.001
+
+
+def test_debug_is_off_in_production_whatever_the_environment_says():
+    assert load("DEBUG", DJANGO_DEBUG="true", **PRODUCTION)["DEBUG"] is False
+    assert load("DEBUG", DJANGO_ENV="development")["DEBUG"] is True
+    assert load("DEBUG", DJANGO_ENV="development", DJANGO_DEBUG="0")["DEBUG"] is False
+
+
+def test_sessions_are_cached_only_where_the_cache_is_shared():
+    engine = "SESSION_ENGINE"
+    assert load(engine)[engine].endswith(".db")
+    assert load(engine, CACHE_URL="redis://127.0.0.1/0")[engine].endswith(".cached_db")
+
+
+@pytest.mark.parametrize("module", ["settings.sync_only", "settings.async_only"])
+def test_check_deploy_finds_nothing_in_production(module):
+    done = run(
+        *("manage.py", "check", "--deploy", "--fail-level", "DEBUG"), settings=module, **PRODUCTION
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no issues (0 silenced)" in done.stdout
+
+
+def test_settings_are_included_by_name_and_not_by_pattern():
+    for path in (ROOT / "settings").rglob("*.py"):
+        for call in re.findall(r"include\((.*?)\)", path.read_text(), re.DOTALL):
+            assert not re.search(r"[*?\[]", call), path
+
+
+def test_every_variable_that_is_read_is_in_the_example_and_the_other_way_round():
+    example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    sources = [*(ROOT / "settings").rglob("*.py"), ROOT / "gunicorn.conf.py"]
+    reads = r'(?:env\.(?:str|bool|int|float|list|path|database|cache)\(|env\("|environ\.get\()\s*"([A-Z_]+)"'
+    read = {name for path in sources for name in re.findall(reads, path.read_text())}
+    assert len(read) > 20
+    assert read <= example, read - example
+    runner = (ROOT / "split_deploy" / "run").rglob("*.py")
+    compose = [ROOT / "docker-compose.yml"]
+    elsewhere = "".join(path.read_text() for path in [*runner, *compose])
+    unread = {name for name in example - read if not re.search(rf"\b{name}\b", elsewhere)}
+    assert unread <= {name for name in example if name.startswith("UVICORN_")}
+
+
+def test_the_example_can_be_copied_as_it_is():
+    """Its defaults are the real ones: with or without it, the settings are the same."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    env = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    names = ("DEBUG", "ALLOWED_HOSTS", "DATABASES", "CACHES", "STATIC_ROOT", "TUTORIAL_ENDPOINT")
+    plain = load(*names, DJANGO_ENV="development")
+    assert load(*names, **env) == plain
