@@ -1,4 +1,4 @@
-"""Loaded by pytest before all else (``-p`` in pyproject.toml): what the tests see of the environment.
+"""Loaded by pytest first of all (``-p`` in pyproject.toml): what tests see of the environment.
 
 Unit tests run under the sync instance's settings; ``pytest.mark.urls("async_urls")`` gives them the
 other instance's URLs. A developer's shell must not decide what they see.

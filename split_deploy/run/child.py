@@ -34,8 +34,8 @@ class Child:
     ) -> None:
         """Start ``command``. Raises ``OSError`` if there is no such program."""
         self.last_lines.clear()
-        # A pipe of our own: with asyncio's, wait() also waits for what else holds the pipe open, such
-        # as the workers of a master that was killed (until Python 3.12.4, gh-119710).
+        # A pipe of our own: with asyncio's, wait() also waits for what else holds the pipe open,
+        # such as the workers of a master that was killed (until Python 3.12.4, gh-119710).
         read_end, write_end = os.pipe()
         output = asyncio.StreamReader(limit=_LONGEST_LINE)
         self._output, _ = await asyncio.get_running_loop().connect_read_pipe(

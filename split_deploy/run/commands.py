@@ -7,8 +7,8 @@ from pathlib import Path
 
 from split_deploy.run.options import Options
 
-#: Seconds that each instance has, when told to stop, for what it has begun. A stream has no end of its
-#: own, so the async one waits for less.
+#: Seconds that each instance has, when told to stop, for what it has begun. A stream has no end of
+#: its own, so the async one waits for less.
 SYNC_GRACE = 6
 ASYNC_GRACE = 2
 

@@ -136,9 +136,10 @@ def _free_port(host: str, port: int) -> int:
         try:
             probe.bind(address)
         except OSError as error:
+            other = 8001 if port == 8000 else 8000
             raise OptionsError(
                 f"{host}:{port} can't be listened on: {error.strerror}. "
-                f"Stop what uses it, or take another port, like PORT={8000 if port != 8000 else 8001}"
+                f"Stop what uses it, or take another port, like PORT={other}"
             ) from error
         free: int = probe.getsockname()[1]
         return free

@@ -119,7 +119,7 @@ class Supervisor:
         await self._prepare()
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                # Both instances load the project at once. Once they listen, a request waits for them.
+                # Both instances load the project at once. Once they listen, a request waits.
                 await asyncio.gather(self._start_sync(), self._start_async())
                 death = await self._first_death(until=self._sync_listens())
                 if not death:
@@ -288,6 +288,8 @@ class Supervisor:
                 self._close_listener(child.name)
                 broken.add(child.name)
                 continue
+            # An editor or a checkout changes several files, and several workers tell of each.
+            await asyncio.sleep(reload.INTERVAL)
             for name in sorted(broken | self._changed.take()):
                 self._say(f"{name}: the code has changed, restarting.")
                 await self._restart(name, afresh=name in broken)

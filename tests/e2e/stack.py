@@ -28,7 +28,15 @@ def clean_environment() -> dict[str, str]:
 class Stack:
     """A running project. ``folder`` holds its database and static files."""
 
-    def __init__(self, folder: Path, *, cwd: Path = ROOT, arguments: tuple[str, ...] = (), **env: str):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        cwd: Path = ROOT,
+        program: tuple[str, ...] = (sys.executable, "-m", "split_deploy"),
+        arguments: tuple[str, ...] = (),
+        **env: str,
+    ) -> None:
         self.database = folder / "db.sqlite3"
         self.env = clean_environment() | {
             "PORT": "0",
@@ -38,13 +46,13 @@ class Stack:
             **env,
         }
         self.cwd = cwd
-        self._arguments = arguments
+        self._command = [*program, "run", *arguments]
         self._lines: list[str] = []
         self.url = ""
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "split_deploy", "run", *self._arguments],
+            self._command,
             cwd=self.cwd,
             env=self.env,
             stdin=subprocess.DEVNULL,

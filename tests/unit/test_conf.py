@@ -48,7 +48,7 @@ def test_a_changed_setting_is_read_again(settings):
         (None, "SPLIT_DEPLOY is missing"),
         (["sync"], "SPLIT_DEPLOY is not a dict"),
         ({}, 'SPLIT_DEPLOY["ROLE"] is missing'),
-        ({"ROLE": "both"}, 'SPLIT_DEPLOY["ROLE"] is \'both\': choose one of sync, async, mixed'),
+        ({"ROLE": "both"}, "SPLIT_DEPLOY[\"ROLE\"] is 'both': choose one of sync, async, mixed"),
         ({"ROLE": "sync", "ASYNC_PREFX": "x/"}, 'did you mean "ASYNC_PREFIX"?'),
         ({"ROLE": "sync", "role": "sync"}, 'SPLIT_DEPLOY["role"] is not a known key'),
         ({"ROLE": "sync", "COLOR": "red"}, "Known are: ROLE, ASYNC_PREFIX"),

@@ -74,11 +74,10 @@ async def test_an_error_of_the_iterable_ends_the_stream_with_it():
         yield ServerSentEvent(data="x")
         raise LookupError("gone")
 
-    chunks = []
+    stream = aiter(EventStreamResponse(events()))
+    assert await anext(stream) == b"data: x\n\n"
     with pytest.raises(LookupError, match="gone"):
-        async for chunk in EventStreamResponse(events()):
-            chunks.append(chunk)  # noqa: PERF401
-    assert chunks == [b"data: x\n\n"]
+        await anext(stream)
 
 
 @pytest.mark.parametrize("reading", [True, False], ids=["while it waits", "while it has more"])

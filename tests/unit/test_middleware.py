@@ -159,7 +159,9 @@ def test_only_safe_methods_are_allowed(client, path):
     assert response.headers["Allow"] == "GET, HEAD"
 
 
-def test_liveness_never_touches_the_database(client, unreachable_database, django_assert_num_queries):
+def test_liveness_never_touches_the_database(
+    client, unreachable_database, django_assert_num_queries
+):
     assert client.get("/healthz/").status_code == 200
     with django_assert_num_queries(0):
         client.get("/healthz/")
