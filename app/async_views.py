@@ -1,0 +1,96 @@
+"""The async views: ``async_urls.py`` names them, Uvicorn serves them. Nothing in here blocks.
+
+But for ``burn_some_meats``, which shows what a single blocking call does to everybody else.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import httpx
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_GET, require_safe
+
+from app import tutorial
+from app.checks import check_all
+from app.http_client import watch_client
+from app.models import WatchedURL
+from split_deploy import EventStreamResponse, ServerSentEvent
+from split_deploy.tasks import background
+
+
+@require_safe
+async def hello(request: HttpRequest) -> HttpResponse:
+    """Say hello and name the instance."""
+    return HttpResponse("Hello from the async instance")
+
+
+@require_GET
+async def check_board(request: HttpRequest) -> HttpResponseBase:
+    """Check every URL on the board at once and stream each result as it arrives.
+
+    Server-sent events: ``start`` with the number of URLs, a ``result`` each (see ``CheckResult``),
+    and ``done``, after which the browser closes the stream. The login is the one made on the sync
+    instance; without it the answer is 401.
+    """
+    user = await request.auser()
+    if not user.is_authenticated:
+        return JsonResponse({"error": "Log in to check the board."}, status=401)
+    # Fetched before the stream begins: an error can then still become a 500.
+    targets = [row async for row in WatchedURL.objects.values_list("pk", "url")]
+    return EventStreamResponse(_events(watch_client(), targets))
+
+
+async def _events(
+    client: httpx.AsyncClient, targets: list[tuple[int, str]]
+) -> AsyncGenerator[ServerSentEvent, None]:
+    yield ServerSentEvent(event="start", data=json.dumps({"total": len(targets)}))
+    async with aclosing(check_all(client, targets)) as results:
+        async for result in results:
+            yield ServerSentEvent(event="result", data=json.dumps(result))
+    yield ServerSentEvent(event="done", data=json.dumps({"total": len(targets)}))
+
+
+@require_safe
+async def non_blocking(request: HttpRequest) -> HttpResponse:
+    """Answer at once; the work goes on in a background task."""
+    background(tutorial.count_and_call_async(), name="tutorial: non_blocking")
+    return HttpResponse("Non-blocking HTTP request")
+
+
+@require_safe
+async def smoke_some_meats(request: HttpRequest) -> HttpResponse:
+    """Wait for two things at once: it takes as long as the longer one."""
+    try:
+        meats, flavor = await asyncio.gather(tutorial.get_smokables(), tutorial.get_flavor())
+    except tutorial.ENDPOINT_ERRORS as error:
+        return tutorial.no_answer(error)
+    return HttpResponse(f"Smoked {len(meats)} meats with {flavor}!")
+
+
+@require_safe
+async def burn_some_meats(request: HttpRequest) -> HttpResponse:
+    """Don't do this: nothing else of this process is served until it is over.
+
+    The watchdog logs this line, and how long the loop was blocked.
+    """
+    time.sleep(tutorial.STEPS * settings.TUTORIAL_STEP_SECONDS)  # noqa: ASYNC251 - the anti-pattern itself
+    return HttpResponse("Burned some meats.")
+
+
+@require_safe
+async def via_sync_to_async(request: HttpRequest) -> HttpResponse:
+    """Answer at once; sync work that cannot be rewritten goes to a thread.
+
+    ``thread_sensitive=False`` takes any thread of the event loop's pool. The default, ``True``,
+    takes the one that belongs to this request, where its calls wait for each other and which is
+    meant to end with it: right for the ORM, wrong for work that outlives the answer.
+    """
+    in_thread = sync_to_async(tutorial.count_and_call, thread_sensitive=False)
+    background(in_thread(), name="tutorial: via_sync_to_async")
+    return HttpResponse("Non-blocking HTTP request (via sync_to_async)")

@@ -1,0 +1,89 @@
+"""The sync views: ``urls.py`` names them, Gunicorn serves them. Nothing in here awaits."""
+
+from typing import Final
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from app import tutorial
+from app.forms import WatchedURLForm
+from app.models import WatchedURL
+
+_URLCONF: Final = {"sync": "urls", "async": "async_urls"}
+# Role, name of the URL, and what is to be seen there.
+_LESSONS: Final = (
+    ("sync", "blocking", "A blocking view: it counts to five, calls a URL, then answers."),
+    ("async", "hello", "The other hello: the same project, served by the other instance."),
+    ("async", "non-blocking", "Answers at once and does the same work in a background task."),
+    ("async", "smoke-some-meats", "Two awaited calls that overlap: as long as the longer one."),
+    ("async", "sync-to-async", "Sync work sent to a thread, so that the event loop stays free."),
+    ("async", "burn-some-meats", "The anti-pattern: a blocking call, and what the watchdog says."),
+)
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Say hello and name the instance."""
+    lessons = [(reverse(name, urlconf=_URLCONF[role]), role, text) for role, name, text in _LESSONS]
+    return render(request, "app/home.html", {"lessons": lessons})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def board(request: HttpRequest) -> HttpResponse:
+    """List the watched URLs, for everybody; add one, with a login."""
+    form = None
+    if request.user.is_authenticated:
+        data = request.POST if request.method == "POST" else None
+        form = WatchedURLForm(data, owner=request.user)
+    if request.method == "POST":
+        if form is None:
+            return redirect_to_login(reverse("board"))
+        if form.is_valid() and _saved(form):
+            messages.success(request, f"{form.instance.url} is on the board.")
+            return redirect("board")
+    rows = [
+        (watched, watched.may_be_deleted_by(request.user))
+        for watched in WatchedURL.objects.select_related("owner")
+    ]
+    # The page's script opens this address of the other instance.
+    check_url = reverse("board-check", urlconf=_URLCONF["async"])
+    return render(request, "app/board.html", {"rows": rows, "form": form, "check_url": check_url})
+
+
+def _saved(form: WatchedURLForm) -> bool:
+    try:
+        with transaction.atomic():
+            form.save()
+    except IntegrityError:  # somebody was faster, since the form looked
+        form.add_error("url", form.instance.unique_error_message(WatchedURL, ("url",)))
+        return False
+    return True
+
+
+@require_POST
+def delete_watched_url(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a URL off the board. Its owner may, and staff."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(reverse("board"))
+    watched = get_object_or_404(WatchedURL, pk=pk)
+    if not watched.may_be_deleted_by(request.user):
+        raise PermissionDenied
+    watched.delete()
+    messages.success(request, f"{watched.url} is off the board.")
+    return redirect("board")
+
+
+@require_safe
+def blocking(request: HttpRequest) -> HttpResponse:
+    """Answer when all is done: in a sync view the client waits, and one thread with it."""
+    try:
+        tutorial.count_and_call()
+    except tutorial.ENDPOINT_ERRORS as error:
+        return tutorial.no_answer(error)
+    return HttpResponse("Blocking HTTP request")
