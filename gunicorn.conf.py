@@ -42,11 +42,12 @@ forwarded_allow_ips = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1")
 # `gunicornc` is not needed here, and its socket would lie in the home directory.
 control_socket_disable = True
 
-# The form that split_deploy.access_log has in the async instance. %(h)s would be nginx's address.
+# The form that split_deploy.access_log has in the async instance. %(h)s would be nginx's address, and
+# %(U)s is decoded: a line break in it would start a line of its own.
 accesslog = "-"
 access_log_format = (
     "%(t)s role=sync client=%({x-forwarded-for}i)s method=%(m)s "
-    'path="%(U)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s request_id=%({x-request-id}o)s'
+    'path="%({raw_uri}e)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s request_id=%({x-request-id}o)s'
 )
 errorlog = "-"
 loglevel = env.str("GUNICORN_LOG_LEVEL", default="info")

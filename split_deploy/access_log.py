@@ -47,10 +47,15 @@ class AccessLog:
                 headers.get(b"x-served-by", b"-").decode("latin-1"),
                 scope["client"][0] if scope.get("client") else "-",
                 scope["method"],
-                # As the client sent it: percent-encoded, so that no path can forge a line.
-                scope["raw_path"].decode("latin-1"),
+                _request_target(scope),
                 status,
                 sent,
                 (time.perf_counter() - started) * 1000,
                 headers.get(b"x-request-id", b"-").decode("latin-1"),
             )
+
+
+def _request_target(scope: Scope) -> str:
+    """Path and query, still percent-encoded and without quotes: nothing that forges a log line."""
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    return str(target.decode("latin-1").replace('"', "%22"))

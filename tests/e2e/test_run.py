@@ -123,6 +123,14 @@ def test_a_request_id_is_found_in_the_response_and_in_the_access_log_of_both(sta
         assert re.search(r"status=200 bytes=\d+ duration_ms=\d+ ", line)
 
 
+@pytest.mark.parametrize("path", ["/nowhere/", "/async/nowhere/"])
+def test_a_path_cannot_forge_a_line_of_the_access_log(stack, path):
+    id_ = f"forged-{path.count('/')}"
+    httpx.get(f"{stack.url}{path}%0Arole=sync%22%20x?a=%0A", headers={"X-Request-ID": id_})
+    line = stack.wait_for_log(f'path="{path}%0Arole=sync%22%20x?a=%0A" status=404')
+    assert line.endswith(f"request_id={id_}")
+
+
 def test_lines_are_prefixed_and_without_color_where_there_is_no_terminal(stack):
     names = {line.split("|")[0].strip() for line in stack.log().splitlines()}
     assert {"sync", "async", "split"} <= names <= {"sync", "async", "nginx", "split"}
