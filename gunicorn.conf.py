@@ -36,18 +36,23 @@ graceful_timeout = env.int("GUNICORN_GRACEFUL_TIMEOUT", default=20)
 # Workers show that they live by touching a file. On a disk that stalls they would seem dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
+# As much as nginx lets through (large_client_header_buffers in deploy/nginx.conf); 8190 is the
+# most.
+limit_request_line = 8190
+
 # Whose X-Forwarded-* headers count. What comes over a Unix socket is always trusted.
 forwarded_allow_ips = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1")
 
 # `gunicornc` is not needed here, and its socket would lie in the home directory.
 control_socket_disable = True
 
-# The form that split_deploy.access_log has in the async instance. %(h)s would be nginx's address, and
-# %(U)s is decoded: a line break in it would start a line of its own.
+# The form that split_deploy.access_log has in the async instance. %(h)s would be nginx's address,
+# and %(U)s is decoded: a line break in it would start a line of its own.
 accesslog = "-"
 access_log_format = (
     "%(t)s role=sync client=%({x-forwarded-for}i)s method=%(m)s "
-    'path="%({raw_uri}e)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s request_id=%({x-request-id}o)s'
+    'path="%({raw_uri}e)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s '
+    "request_id=%({x-request-id}o)s"
 )
 errorlog = "-"
 loglevel = env.str("GUNICORN_LOG_LEVEL", default="info")

@@ -12,19 +12,21 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # `is_global` has changed between Python releases, so what it has ever let through is listed here.
 _SPECIAL_IPV4: Final = (
-    ipaddress.IPv4Network("192.0.0.0/24"),  # IETF protocol assignments (RFC 6890)
-    ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
-    ipaddress.IPv4Network(
-        "168.63.129.16/32"
-    ),  # Azure's metadata and DNS, on an address that looks public
+    # IETF protocol assignments (RFC 6890)
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    # 6to4 relays (RFC 7526)
+    ipaddress.IPv4Network("192.88.99.0/24"),
+    # Azure's metadata and DNS, on an address that looks public
+    ipaddress.IPv4Network("168.63.129.16/32"),
 )
 _SPECIAL_IPV6: Final = (
-    ipaddress.IPv6Network(
-        "2001::/23"
-    ),  # IETF protocol assignments, with Teredo (RFC 2928, RFC 4380)
-    ipaddress.IPv6Network("2001:db8::/32"),  # documentation (RFC 3849)
-    ipaddress.IPv6Network("2002::/16"),  # 6to4: an IPv4 address inside (RFC 3056)
-    ipaddress.IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+    # IETF protocol assignments, with Teredo (RFC 2928, RFC 4380)
+    ipaddress.IPv6Network("2001::/23"),
+    # Documentation (RFC 3849, RFC 9637)
+    ipaddress.IPv6Network("2001:db8::/32"),
+    ipaddress.IPv6Network("3fff::/20"),
+    # 6to4: an IPv4 address inside (RFC 3056)
+    ipaddress.IPv6Network("2002::/16"),
 )
 # IANA has allocated public unicast addresses from this block alone.
 _IPV6_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
@@ -67,9 +69,8 @@ def address_in_url(host: str) -> IPAddress | None:
     ``2130706433`` are all 127.0.0.1.
     """
     host = host.strip("[]").rstrip(".")
-    if host == "localhost" or host.endswith(
-        ".localhost"
-    ):  # RFC 6761: the loopback, whatever the DNS says
+    # RFC 6761: the loopback, whatever the DNS says
+    if host == "localhost" or host.endswith(".localhost"):
         return ipaddress.IPv4Address("127.0.0.1")
     try:
         return ipaddress.ip_address(host)

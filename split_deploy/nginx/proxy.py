@@ -10,6 +10,8 @@ from split_deploy.prefix import DEFAULT_PREFIX, validate_prefix
 
 Target = Literal["deploy", "compose", "local"]
 
+#: As ``server_names``: whatever the host. Django's ``ALLOWED_HOSTS`` alone decides then.
+ANY_HOST: Final = ("*",)
 #: The oldest nginx that the configuration is made for and tested with (Debian 12).
 OLDEST_NGINX: Final = "1.22"
 #: The nginx of docker-compose.yml.
@@ -43,7 +45,7 @@ class Proxy:
     tls_certificate: str | None = None
     tls_key: str | None = None
     #: The hosts that are answered: names, ``*.example.com``, ``.example.com``, or addresses (IPv6
-    #: in brackets). Requests for any other get 421.
+    #: in brackets). Requests for any other get 421. ``ANY_HOST`` answers whatever the host.
     server_names: tuple[str, ...] = ("example.com", "localhost")
     #: CIDRs of load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed.
     trusted_proxies: tuple[str, ...] = ()
@@ -160,7 +162,10 @@ class Proxy:
             _validate.each(name, getattr(self, name), _validate.upstream)
         for name in ("listen", "tls_listen"):
             _validate.each(name, getattr(self, name), _validate.listen)
-        _validate.each("server_names", self.server_names, _validate.server_name)
+        if self.server_names != ANY_HOST:
+            _validate.each("server_names", self.server_names, _validate.server_name)
+        elif self.tls_certificate is not None:
+            raise ValueError("server_names is '*': name the hosts that the certificate is for.")
         for cidr in self.trusted_proxies:
             _validate.network("trusted_proxies", cidr)
         _validate.static_url("static_url", self.static_url)

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Final
 
 from split_deploy.nginx._validate import version_tuple
-from split_deploy.nginx.proxy import Proxy
+from split_deploy.nginx.proxy import ANY_HOST, Proxy
 from split_deploy.nginx.template import fill
 
 _PACKAGE: Final = files("split_deploy.nginx")
@@ -74,7 +74,8 @@ def render(proxy: Proxy) -> str:
             "default_listens": _lines(f"{listen} default_server" for listen in default_listens),
             "http_listens": _lines(http_listens),
             "listens": _lines(tls_listens if tls else http_listens),
-            "server_names": " ".join(proxy.server_names),
+            "any_host": proxy.server_names == ANY_HOST,
+            "server_names": "_" if proxy.server_names == ANY_HOST else " ".join(proxy.server_names),
             "prefix": proxy.prefix,
             "prefix_bare": proxy.prefix.rstrip("/"),
             "static": proxy.static_root is not None,

@@ -52,12 +52,12 @@ def _load_project() -> dict[str, Any]:
 
     from split_deploy.conf import get_config
 
+    url = settings.STATIC_URL if apps.is_installed("django.contrib.staticfiles") else None
+    is_on_this_host = bool(url) and url.startswith("/") and not url.startswith("//")
     return {
         "prefix": get_config().async_prefix,
         "allowed_hosts": list(settings.ALLOWED_HOSTS),
-        "static_url": settings.STATIC_URL
-        if apps.is_installed("django.contrib.staticfiles")
-        else None,
+        "static_url": url if is_on_this_host else None,
     }
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from split_deploy.nginx import Proxy, mime_types, render
+from split_deploy.nginx import ANY_HOST, Proxy, mime_types, render
 from split_deploy.run import commands, reload
 from split_deploy.run.child import Child
 from split_deploy.run.console import Console
@@ -190,7 +190,11 @@ class Supervisor:
     async def _start_nginx(self) -> None:
         (self._runtime / "mime.types").write_text(mime_types())
         configuration = self._runtime / "nginx.conf"
-        configuration.write_text(render(self._proxy()))
+        try:
+            configuration.write_text(render(self._proxy()))
+        except ValueError as error:
+            self._say(f"nginx can't be configured for these settings: {error}")
+            raise _RunError(2) from error
         try:
             await self._children["nginx"].start(
                 commands.nginx_command(self._options, configuration),
@@ -225,10 +229,11 @@ class Supervisor:
 
         ``.example.com`` covers ``example.com`` in both, and nginx warns when it is told twice.
         """
+        if "*" in self._project["allowed_hosts"]:
+            return ANY_HOST
         host = self._options.connect_host
         own = ["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host]
-        allowed = [name for name in self._project["allowed_hosts"] if name != "*"]
-        names = dict.fromkeys([*own, *allowed])
+        names = dict.fromkeys([*own, *self._project["allowed_hosts"]])
         return tuple(name for name in names if f".{name}" not in names)
 
     def _env(self, settings_module: str) -> dict[str, str]:

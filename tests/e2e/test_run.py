@@ -345,3 +345,14 @@ def test_a_request_during_a_restart_of_the_async_instance_is_answered(project, t
             statuses.add(httpx.get(f"{stack.url}/async/hello/", timeout=10).status_code)
         assert "async: the code has changed, restarting." in stack.log()
         assert statuses == {200}
+
+
+def test_allowed_hosts_decide_which_hosts_nginx_lets_through(tmp_path):
+    def status(stack, host):
+        return httpx.get(f"{stack.url}/", headers={"Host": host}).status_code
+
+    with Stack(tmp_path, DJANGO_ALLOWED_HOSTS="site.example,.sub.example") as named:
+        assert status(named, "site.example") == status(named, "a.sub.example") == 200
+        assert status(named, "other.example") == 421  # nginx
+    with Stack(tmp_path, DJANGO_ALLOWED_HOSTS="*") as any_host:
+        assert status(any_host, "other.example") == 200

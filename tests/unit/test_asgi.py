@@ -47,7 +47,9 @@ async def test_a_response_is_logged_once_with_role_id_size_and_duration(lines):
 
     (line,) = lines.messages
     start, duration = line.split(" duration_ms=")
-    assert start == ('role=async client=203.0.113.9 method=GET path="/a%20b%22?q=%0A" status=200 bytes=5')
+    assert start == (
+        'role=async client=203.0.113.9 method=GET path="/a%20b%22?q=%0A" status=200 bytes=5'
+    )
     assert duration.split(" ")[1] == "request_id=abcdefgh"
 
 

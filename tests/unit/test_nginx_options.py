@@ -31,7 +31,7 @@ from split_deploy.nginx import Proxy
         *(
             ("server_names", (name,))
             for name in (
-                *("", "*", "a b", "http://example.com", "example.com:80", "example.com/x"),
+                *("", "a b", "http://example.com", "example.com:80", "example.com/x"),
                 *(
                     "~^.*$",
                     "exa$mple",
@@ -48,6 +48,7 @@ from split_deploy.nginx import Proxy
             )
         ),
         ("server_names", ()),
+        ("server_names", ("*", "example.com")),
         ("trusted_proxies", ("10.0.0.0/33",)),
         ("trusted_proxies", ("10.0.0.1/8",)),
         ("trusted_proxies", ("loadbalancer",)),

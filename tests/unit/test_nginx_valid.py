@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from split_deploy.nginx import Proxy, mime_types, render
+from split_deploy.nginx import ANY_HOST, Proxy, mime_types, render
 from tests.e2e._proxy_lab import NEW_NGINX, free_port, nginx_binaries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,7 @@ CASES = {
     ),
     "balancer": Proxy(trusted_proxies=("10.0.0.0/8", "fd00::/8")),
     "names": Proxy(server_names=(".example.com", "*.example.org", "a" * 60 + ".example.net")),
+    "any-host": Proxy(server_names=ANY_HOST),
     "tls": Proxy(**TLS),
     "tls-compose": Proxy.compose(**TLS),
     "tls-balancer": Proxy(**TLS, trusted_proxies=("10.0.0.0/8",)),
