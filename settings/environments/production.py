@@ -12,25 +12,24 @@ _missing = [
     for name in ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "DATABASE_URL", "CACHE_URL")
     if not env.str(name, default="")
 ]
+_problems = []
 if _missing:
-    raise ImproperlyConfigured(
-        f"DJANGO_ENV=production needs {', '.join(_missing)} in the environment. "
-        ".env.example says what each is."
-    )
-
+    _problems.append(f"Set {', '.join(_missing)}: .env.example says what each is.")
 # The length is the one that `check --deploy` asks for (security.W009).
-if SECRET_KEY.startswith("django-insecure-") or len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured(
-        "DJANGO_SECRET_KEY is not fit for production: it starts with 'django-insecure-' or has "
-        "fewer than 50 characters. Make one with: "
-        "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+if "DJANGO_SECRET_KEY" not in _missing and (
+    SECRET_KEY.startswith("django-insecure-") or len(SECRET_KEY) < 50
+):
+    _problems.append(
+        "DJANGO_SECRET_KEY starts with 'django-insecure-' or has fewer than 50 characters; make "
+        "one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
     )
-
 if DATABASES["default"].get("PASSWORD", "").startswith("insecure"):
-    raise ImproperlyConfigured(
-        "DATABASE_URL has the password of docker-compose.yml's first try. Set POSTGRES_PASSWORD "
-        "(and DATABASE_URL, if you set it yourself) to a real one."
+    _problems.append(
+        "DATABASE_URL has the password of docker-compose.yml's first try; set POSTGRES_PASSWORD to "
+        "a real one (and DATABASE_URL, if you set it yourself)."
     )
+if _problems:
+    raise ImproperlyConfigured(" ".join(["Not fit for DJANGO_ENV=production.", *_problems]))
 
 DEBUG = False
 

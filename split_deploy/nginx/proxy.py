@@ -78,6 +78,9 @@ class Proxy:
     pid: str = "/run/nginx.pid"
     #: The folder for buffered bodies and responses, or None for the one that nginx was built with.
     temp_dir: str | None = None
+    #: How much of one response is buffered in that folder, for a client that reads slowly; None for
+    #: nginx's own 1 GB.
+    max_temp_file_size: str | None = None
     mime_types: str = "/etc/nginx/mime.types"
     error_log: str = "/var/log/nginx/error.log"
     #: The access log, or None for none.
@@ -99,6 +102,8 @@ class Proxy:
             "user": None,
             "pid": "/tmp/nginx.pid",  # noqa: S108 the only place that is writable
             "temp_dir": "/tmp",  # noqa: S108
+            # That is in memory, and 256 MB in docker-compose.yml.
+            "max_temp_file_size": "16m",
             "error_log": "/dev/stderr",
             "access_log": "/dev/stdout",
         }
@@ -182,6 +187,8 @@ class Proxy:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together: give both or neither.")
         _validate.size("max_body_size", self.max_body_size)
+        if self.max_temp_file_size is not None:
+            _validate.size("max_temp_file_size", self.max_temp_file_size)
         _validate.version("nginx_version", self.nginx_version, oldest=OLDEST_NGINX)
         if self.resolver is not None:
             _validate.resolver("resolver", self.resolver)

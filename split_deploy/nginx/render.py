@@ -47,6 +47,7 @@ def render(proxy: Proxy) -> str:
                 f"{use}_temp": _quoted(f"{proxy.temp_dir}/{use}")
                 for use in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
             },
+            "max_temp_file_size": proxy.max_temp_file_size,
             "mime_types": _quoted(proxy.mime_types),
             "error_log": _quoted(proxy.error_log),
             "access_log": f"{_quoted(proxy.access_log)} split_deploy"

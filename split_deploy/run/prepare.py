@@ -53,7 +53,7 @@ def _load_project() -> dict[str, Any]:
     from split_deploy.conf import get_config
 
     url = settings.STATIC_URL if apps.is_installed("django.contrib.staticfiles") else None
-    is_on_this_host = bool(url) and url.startswith("/") and not url.startswith("//")
+    is_on_this_host = url is not None and url.startswith("/") and not url.startswith("//")
     return {
         "prefix": get_config().async_prefix,
         "allowed_hosts": list(settings.ALLOWED_HOSTS),

@@ -59,7 +59,7 @@ def test_names_are_resolved_again_only_by_an_nginx_that_can(version: str, resolv
     text = render(Proxy.compose(nginx_version=version))
     assert ("server sync:8000 max_fails=0 resolve;" in text) is resolves
     assert ("zone async_instance 64k;" in text) is resolves
-    assert ("resolver 127.0.0.11 valid=5s;" in text) is resolves
+    assert ("resolver 127.0.0.11 valid=1s;" in text) is resolves
 
 
 def test_addresses_and_sockets_are_not_resolved() -> None:

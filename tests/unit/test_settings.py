@@ -85,19 +85,29 @@ def test_production_refuses_a_missing_variable_and_names_it(name, value):
     env = {key: text for key, text in PRODUCTION.items() if key != name}
     if value is not None:
         env[name] = value
-    assert f"DJANGO_ENV=production needs {name} in the environment" in refusal(**env)
+    assert f"Not fit for DJANGO_ENV=production. Set {name}: .env.example" in refusal(**env)
 
 
 def test_production_names_all_that_is_missing_at_once():
-    message = refusal(DJANGO_ENV="production")
-    assert "DJANGO_SECRET_KEY, DJANGO_ALLOWED_HOSTS, DATABASE_URL, CACHE_URL" in message
+    message = refusal(DJANGO_ENV="production", DATABASE_URL="postgres://app:insecure@postgres/app")
+    assert "Set DJANGO_SECRET_KEY, DJANGO_ALLOWED_HOSTS, CACHE_URL: .env.example" in message
+    assert "set POSTGRES_PASSWORD to a real one" in message
+
+
+def test_manage_py_says_what_is_wrong_with_the_settings_in_one_line():
+    done = run("manage.py", "check", DJANGO_ENV="production")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "settings.sync_only: Not fit for DJANGO_ENV=production. Set DJANGO_"
+    )
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     "key", ["short", "django-insecure-" + "x" * 50, "x" * 49], ids=["short", "insecure", "49"]
 )
 def test_production_refuses_a_weak_secret_key(key):
-    assert "DJANGO_SECRET_KEY is not fit for production" in refusal(
+    assert "DJANGO_SECRET_KEY starts with 'django-insecure-' or has fewer" in refusal(
         **PRODUCTION | {"DJANGO_SECRET_KEY": key}
     )
 
