@@ -35,7 +35,7 @@ check: $(MADE) ## Django's checks in both roles, migrations, server and proxy co
 	$(BIN)/split-deploy nginx --target compose --check deploy/compose/nginx.conf
 
 docs: $(MADE) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade
 lock: $(MADE) ## renew requirements/ from pyproject.toml

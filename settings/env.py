@@ -5,6 +5,7 @@ Every variable is listed in ``.env.example`` with its meaning and default. A ``.
 """
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,10 @@ class Env(environ.Env):
     def database(self, var: str, default: str | environ.NoValue = environ.Env.NOTSET) -> Any:
         """The ``DATABASES`` entry that the URL in ``var`` stands for."""
         try:
-            config = self.db_url(var, default=default)
+            with warnings.catch_warnings():
+                # Of an unknown engine; it shows the password.
+                warnings.simplefilter("ignore")
+                config = self.db_url(var, default=default)
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} is not a database URL: {error}.") from error
         if "." not in config.get("ENGINE", ""):

@@ -10,7 +10,9 @@ HEADER: Final = "X-Request-ID"
 # What nginx accepts too (the map in deploy/nginx.conf): nothing that could forge a line of a log.
 _VALID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-current: ContextVar[str] = ContextVar("split_deploy.request_id", default="-")
+#: Where there is no request.
+NONE: Final = "-"
+current: ContextVar[str] = ContextVar("split_deploy.request_id", default=NONE)
 
 
 def accept_or_make(value: str | None) -> str:

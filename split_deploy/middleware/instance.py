@@ -1,7 +1,7 @@
 from collections.abc import Callable
-from contextvars import Token
 from typing import Any, Final
 
+from django.core.signals import request_finished
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -22,26 +22,30 @@ class InstanceMiddleware(SyncAndAsyncMiddleware):
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         super().__init__(get_response)
         self.role = get_config().role
+        if not self._is_async:
+            # Not before: Django still logs the response, and a streaming body is still being made.
+            # In the async instance the context ends with the request's task.
+            request_finished.connect(_forget_request_id, dispatch_uid="split_deploy.request_id")
 
     def handle(self, request: HttpRequest) -> HttpResponseBase:
-        token = self._enter(request)
-        try:
-            return self._labelled(request, self.get_response(request))
-        finally:
-            # The thread goes on to another request.
-            request_id.current.reset(token)
+        self._enter(request)
+        return self._labelled(request, self.get_response(request))
 
     async def ahandle(self, request: HttpRequest) -> HttpResponseBase:
-        # No reset: the context ends with the request's task, and a streaming body still needs it.
         self._enter(request)
         return self._labelled(request, await self.get_response(request))
 
-    def _enter(self, request: HttpRequest) -> Token[str]:
+    def _enter(self, request: HttpRequest) -> None:
         id_ = request_id.accept_or_make(request.headers.get(request_id.HEADER))
         request.request_id = id_  # type: ignore[attr-defined]
-        return request_id.current.set(id_)
+        request_id.current.set(id_)
 
     def _labelled(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers[SERVED_BY] = self.role
         response.headers[request_id.HEADER] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+def _forget_request_id(**_: Any) -> None:
+    # The thread goes on to another request.
+    request_id.current.set(request_id.NONE)

@@ -140,7 +140,10 @@ def test_a_malformed_variable_is_named(name, value, message):
 
 
 def test_a_password_does_not_reach_the_message():
-    assert "hunter2" not in refusal(DATABASE_URL="nosuchdb://app:hunter2@host/app")
+    for url in ("nosuchdb://app:hunter2@host/app", "postgres://app:hunter2@host:port/app"):
+        done = run("-c", "from django.conf import settings; settings.DEBUG", DATABASE_URL=url)
+        assert "DATABASE_URL is not a database URL" in done.stderr
+        assert "hunter2" not in done.stderr
 
 
 def test_a_value_may_start_with_a_dollar_sign():

@@ -1,0 +1,86 @@
+"""The commands of ``sh`` blocks: what runs each of them.
+
+A command belongs into ``RUN_BY`` if anything can run it. ``BY_HAND`` is for what needs a host or an
+operator; README.md may have none of those.
+"""
+
+from typing import Final
+
+_CI: Final = ".ci/run"
+_COMPOSE: Final = "tests/e2e/test_compose.py"
+_MAKE: Final = "tests/e2e/test_make.py"
+
+#: command: a file and the pattern in it that shows that it runs the command.
+RUN_BY: Final[dict[str, tuple[str, str]]] = {
+    "make run": (_MAKE, r'\[shutil\.which\("make"\), "run"'),
+    "make run RELOAD=1": ("tests/e2e/test_run.py", r'RELOAD="1"'),
+    "WATCH_ALLOW_PRIVATE_TARGETS=1 make run": (
+        "tests/e2e/test_app.py",
+        r'WATCH_ALLOW_PRIVATE_TARGETS="1"',
+    ),
+    "make test": (_CI, r"make test "),
+    "make lint": (_CI, r"make lint "),
+    "make docs": (_CI, r"make docs "),
+    "bash .ci/run": (".github/workflows/ci.yml", r"\.ci/run"),
+    "docker compose up": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
+    "docker compose up --build": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
+    "docker compose up --build --detach": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
+    "docker compose down --volumes": (_COMPOSE, r'\.compose\("down", "--volumes"'),
+    ".venv/bin/split-deploy nginx --prefix live/ --sync-upstream 127.0.0.1:8001 "
+    "--async-upstream 127.0.0.1:8002": ("tests/docs/test_readme.py", "RUN_HERE"),
+    "split-deploy nginx --check deploy/nginx.conf": (
+        "Makefile",
+        r"split-deploy nginx --check deploy/nginx\.conf",
+    ),
+    "DJANGO_SETTINGS_MODULE=settings.sync_only python manage.py check --deploy": (
+        "tests/unit/test_settings.py",
+        r'"check", "--deploy"',
+    ),
+    "DJANGO_SETTINGS_MODULE=settings.async_only python manage.py check --deploy": (
+        "tests/unit/test_settings.py",
+        r'"check", "--deploy"',
+    ),
+}
+
+_OPERATOR = "changes a host, as root"
+
+#: command: why no test runs it.
+BY_HAND: Final[dict[str, str]] = {
+    ".venv/bin/python manage.py createsuperuser": "asks; tests use its --noinput",
+    "docker compose exec sync python manage.py createsuperuser": "asks; tests use its --noinput",
+    "make lock": "asks the package index, and changes the locks",
+    "split-deploy nginx --output deploy/nginx.conf": "overwrites a shipped file",
+    "split-deploy nginx --target compose --output deploy/compose/nginx.conf": "as above",
+    "split-deploy nginx --target compose --server-name example.com --trusted-proxy "
+    "172.16.94.1/32 --trusted-proxy 172.16.94.129/32 --output deploy/compose/nginx.conf": (
+        "as above; docker-compose.yml says the same: see test_reference.py"
+    ),
+    "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'": "prints a secret",
+    "split-deploy run --wsgi mysite.wsgi:application --sync-settings mysite.settings_sync "
+    "--asgi mysite.asgi:application --async-settings mysite.settings_async": (
+        "for another project: tests/e2e/test_package.py runs it for one"
+    ),
+    "apt-get install nginx postgresql redis-server python3-venv": _OPERATOR,
+    "useradd --system --home-dir /opt/split-deploy --shell /usr/sbin/nologin "
+    "split-deploy": _OPERATOR,
+    "install -d -o split-deploy -g split-deploy /srv/static": _OPERATOR,
+    "python3 -m venv /opt/split-deploy/.venv": _OPERATOR,
+    "/opt/split-deploy/.venv/bin/pip install --require-hashes -r "
+    "/opt/split-deploy/requirements/server.txt": _OPERATOR,
+    "sudo -u postgres createuser --pwprompt split_deploy": _OPERATOR,
+    "sudo -u postgres createdb --owner=split_deploy split_deploy": _OPERATOR,
+    "cd /opt/split-deploy && .venv/bin/python -m split_deploy nginx --server-name www.example.org "
+    "--tls-certificate /etc/ssl/site.pem --tls-key /etc/ssl/site.key --output "
+    "/etc/nginx/nginx.conf": _OPERATOR,
+    "nginx -t": _OPERATOR,
+    "cp /opt/split-deploy/deploy/systemd/* /etc/systemd/system/": _OPERATOR,
+    "systemctl daemon-reload": _OPERATOR,
+    "systemctl start split-deploy-migrate": _OPERATOR,
+    "systemctl enable --now split-deploy-sync.socket split-deploy-async.socket split-deploy-sync "
+    "split-deploy-async": _OPERATOR,
+    "systemctl reload nginx": _OPERATOR,
+    "systemctl restart split-deploy-sync split-deploy-async": _OPERATOR,
+    "systemd-run --pty --wait --collect --uid=split-deploy --working-directory=/opt/split-deploy "
+    "--property=EnvironmentFile=/etc/split-deploy.env "
+    ".venv/bin/python manage.py createsuperuser": _OPERATOR,
+}

@@ -1,0 +1,3 @@
+from tests.e2e.conftest import stack, start_stack
+
+__all__ = ["stack", "start_stack"]
