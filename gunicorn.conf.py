@@ -4,9 +4,15 @@ Each value is read from the environment variable named beside it; ``.env.example
 https://gunicorn.org/reference/settings/
 """
 
+import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from settings.env import env
+
+# Workers are forked from this process. Left here, the modules would outlive a reload of the code.
+for module in ("settings", "settings.env"):
+    sys.modules.pop(module)
 
 # "127.0.0.1:8000" or "unix:/run/split-deploy/sync.sock".
 bind = env.str("GUNICORN_BIND", default="127.0.0.1:8001")
@@ -16,22 +22,22 @@ umask = 0o007
 # Threads for what a request waits on, processes for what it computes. A database has to allow
 # workers x threads connections.
 worker_class = "gthread"
-workers = env.int("WEB_CONCURRENCY", default=2)
-threads = env.int("GUNICORN_THREADS", default=4)
+workers = env.number("WEB_CONCURRENCY", default=2, minimum=1)
+threads = env.number("GUNICORN_THREADS", default=4, minimum=1)
 
 # Seconds. nginx keeps its idle connections for less (keepalive_timeout in deploy/nginx.conf), so
 # that it never sends a request on a connection that is being closed here.
-keepalive = env.int("GUNICORN_KEEPALIVE", default=75)
+keepalive = env.number("GUNICORN_KEEPALIVE", default=75)
 
 # A worker is replaced after so many requests, which bounds what a leak can cost; the jitter keeps
 # the workers from being replaced together.
-max_requests = env.int("GUNICORN_MAX_REQUESTS", default=10_000)
-max_requests_jitter = env.int("GUNICORN_MAX_REQUESTS_JITTER", default=1_000)
+max_requests = env.number("GUNICORN_MAX_REQUESTS", default=10_000)
+max_requests_jitter = env.number("GUNICORN_MAX_REQUESTS_JITTER", default=1_000)
 
 # Seconds. A worker whose main thread shows no life is killed; one that is told to stop has this
 # long to answer what it has begun.
-timeout = env.int("GUNICORN_TIMEOUT", default=30)
-graceful_timeout = env.int("GUNICORN_GRACEFUL_TIMEOUT", default=20)
+timeout = env.number("GUNICORN_TIMEOUT", default=30)
+graceful_timeout = env.number("GUNICORN_GRACEFUL_TIMEOUT", default=20)
 
 # Workers show that they live by touching a file. On a disk that stalls they would seem dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
@@ -42,6 +48,18 @@ limit_request_line = 8190
 
 # Whose X-Forwarded-* headers count. What comes over a Unix socket is always trusted.
 forwarded_allow_ips = env.str("FORWARDED_ALLOW_IPS", default="127.0.0.1,::1")
+_proxies = [ip_network(ip.strip()) for ip in forwarded_allow_ips.split(",") if ip.strip() != "*"]
+_trusts_all = "*" in forwarded_allow_ips
+
+
+def pre_request(worker, request):
+    """Drop the X-Forwarded-For of anybody else, so that neither a log nor a view believes it."""
+    peer = request.peer_addr
+    if _trusts_all or not isinstance(peer, tuple):
+        return
+    if not any(ip_address(peer[0]) in network for network in _proxies):
+        request.headers = [item for item in request.headers if item[0] != "X-FORWARDED-FOR"]
+
 
 # `gunicornc` is not needed here, and its socket would lie in the home directory.
 control_socket_disable = True
@@ -55,4 +73,6 @@ access_log_format = (
     "request_id=%({x-request-id}o)s"
 )
 errorlog = "-"
-loglevel = env.str("GUNICORN_LOG_LEVEL", default="info")
+loglevel = env.choice(
+    "GUNICORN_LOG_LEVEL", ("debug", "info", "warning", "error", "critical"), default="info"
+)

@@ -6,8 +6,10 @@ Every variable is listed in ``.env.example`` with its meaning and default. A ``.
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -35,6 +37,8 @@ class Env(environ.Env):
             return lowered in cls.BOOLEAN_TRUE_STRINGS
         if cast is float:
             return float(value)
+        if cast is list:
+            return [item for item in map(str.strip, value.split(",")) if item]
         return super().parse_value(value, cast)
 
     def get_value(
@@ -45,17 +49,31 @@ class Env(environ.Env):
             if default is self.NOTSET:
                 raise ImproperlyConfigured(f"Set the {var} environment variable")
             return default
-        if value is not None and value.startswith("$"):
-            return self.parse_value(value, cast)
         try:
+            if value is not None and value.startswith("$"):
+                return self.parse_value(value, cast)
             return super().get_value(var, cast, default, *args, **kw)
         except ValueError as error:
             wanted = getattr(cast, "__name__", str(cast))
             raise ImproperlyConfigured(f"{var}={value!r} is not a valid {wanted}.") from error
 
+    def number(self, var: str, *, default: float, minimum: float = 0) -> Any:
+        """A number of the type of ``default``, and at least ``minimum``."""
+        value = self.get_value(var, cast=type(default), default=default)
+        if not value >= minimum:
+            raise ImproperlyConfigured(f"{var}={value} is too small: at least {minimum}.")
+        return value
+
+    def choice(self, var: str, choices: Sequence[str], *, default: str) -> str:
+        """One of ``choices``, as it is written there."""
+        value = self.str(var, default=default)
+        if value not in choices:
+            raise ImproperlyConfigured(f"{var}={value!r}: choose one of {', '.join(choices)}.")
+        return value
+
     # The values of the two below can hold a password, so their messages don't repeat them.
 
-    def database(self, var: str, default: str | environ.NoValue = environ.Env.NOTSET) -> Any:
+    def database(self, var: str, *, default: str) -> Any:
         """The ``DATABASES`` entry that the URL in ``var`` stands for."""
         try:
             with warnings.catch_warnings():
@@ -64,31 +82,30 @@ class Env(environ.Env):
                 config = self.db_url(var, default=default)
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} is not a database URL: {error}.") from error
-        if "." not in config.get("ENGINE", ""):
+        if "." not in config.get("ENGINE", "") or not config.get("NAME"):
             raise ImproperlyConfigured(
                 f"{var} is not a database URL that Django has a backend for. "
                 "Write it as postgres://user:password@host:5432/name or sqlite:////path/to/file."
             )
         return config
 
-    def cache(self, var: str, default: str | environ.NoValue = environ.Env.NOTSET) -> Any:
+    def cache(self, var: str, *, default: str) -> Any:
         """The ``CACHES`` entry that the URL in ``var`` stands for."""
         url = self.str(var, default=default)
         try:
+            urlsplit(url).port  # noqa: B018 - it raises where the port is no number
             return self.cache_url_config(url)
         except (ImproperlyConfigured, ValueError) as error:
             raise ImproperlyConfigured(
-                f"{var} is not a cache URL: {error}. Write it as redis://host:6379/0 or locmemcache://."
+                f"{var} is not a cache URL: {error}. "
+                "Write it as redis://host:6379/0 or locmemcache://."
             ) from error
 
 
-if os.environ.get("DJANGO_ENV") != "test":  # a developer's .env must not decide what tests see
-    Env.read_env(BASE_DIR / ".env")
+# DJANGO_DOTENV is for the tests alone: a developer's own file must not decide what they see.
+if dotenv := os.environ.get("DJANGO_DOTENV", str(BASE_DIR / ".env")):
+    Env.read_env(dotenv)
 
 env = Env()
 
-DJANGO_ENV = env.str("DJANGO_ENV", default="development")
-if DJANGO_ENV not in ENVIRONMENTS:
-    raise ImproperlyConfigured(
-        f"DJANGO_ENV={DJANGO_ENV!r} is not an environment: choose one of {', '.join(ENVIRONMENTS)}."
-    )
+DJANGO_ENV = env.choice("DJANGO_ENV", ENVIRONMENTS, default="development")

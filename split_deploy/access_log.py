@@ -6,12 +6,14 @@ Uvicorn's own knows neither the request id nor how long a response took.
 import logging
 import time
 from typing import Final
+from urllib.parse import quote
 
 from split_deploy._asgi_types import ASGIApplication, Message, Receive, Scope, Send
 
 logger = logging.getLogger("split_deploy.access")
 
 _CLIENT_CLOSED_REQUEST: Final = 499  # nginx's number for a client that went away unanswered
+_SERVER_ERROR: Final = 500
 
 
 class AccessLog:
@@ -40,6 +42,10 @@ class AccessLog:
         started = time.perf_counter()
         try:
             await self.app(scope, receive, noting_send)
+        except Exception:
+            # The server answers it, if nothing was sent yet.
+            status = _SERVER_ERROR if status == _CLIENT_CLOSED_REQUEST else status
+            raise
         finally:
             logger.info(
                 'role=%s client=%s method=%s path="%s" '
@@ -47,7 +53,7 @@ class AccessLog:
                 headers.get(b"x-served-by", b"-").decode("latin-1"),
                 scope["client"][0] if scope.get("client") else "-",
                 scope["method"],
-                _request_target(scope),
+                request_target(scope),
                 status,
                 sent,
                 (time.perf_counter() - started) * 1000,
@@ -55,7 +61,9 @@ class AccessLog:
             )
 
 
-def _request_target(scope: Scope) -> str:
-    """Path and query, still percent-encoded and without quotes: nothing that forges a log line."""
-    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-    return str(target.decode("latin-1").replace('"', "%22"))
+def request_target(scope: Scope) -> str:
+    """Path and query, percent-encoded and without quotes: nothing that forges a log line."""
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    query = scope.get("query_string", b"")
+    target: bytes = path + b"?" + query if query else path
+    return target.decode("latin-1").replace('"', "%22")

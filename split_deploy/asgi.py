@@ -6,7 +6,7 @@ from typing import Final
 from django.core.asgi import get_asgi_application
 
 from split_deploy._asgi_types import ASGIApplication, Receive, Scope, Send
-from split_deploy.access_log import AccessLog
+from split_deploy.access_log import AccessLog, request_target
 from split_deploy.lifespan import Lifespan
 from split_deploy.roles import verify_role
 from split_deploy.run.reload import watch_if_asked
@@ -49,6 +49,6 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     logger.warning(
         "Refused a WebSocket connection to %s: no application was given for them. "
         "Pass one in asgi.py: get_async_application(websocket=...).",
-        scope["path"],
+        request_target(scope),
     )
     await send({"type": "websocket.close", "code": _REFUSED})

@@ -1,11 +1,14 @@
 """Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import StreamingHttpResponse
+
+logger = logging.getLogger("split_deploy.event_stream")
 
 # Seconds of silence after which a comment is sent, so that no proxy takes the stream for dead and a
 # client that went away is noticed. The standard advises "every 15 seconds or so".
@@ -63,34 +66,39 @@ async def _encoded(
 ) -> AsyncIterator[bytes]:
     # One task reads the iterable from end to end: a wait that times out would cancel it midway, and
     # a task group or a timeout inside it has to be left in the task that entered it.
-    queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(maxsize=1)
+    queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
 
     async def read() -> None:
         try:
             async for event in events:
                 await queue.put(event.encode())
-        except Exception as error:  # noqa: BLE001 - raised again below
-            await queue.put(error)
-        else:
-            await queue.put(None)
         finally:
             if isinstance(events, AsyncGenerator):
                 await events.aclose()
 
     reader = asyncio.create_task(read())
+    waiting: asyncio.Task[bytes] | None = None
     try:
         while True:
-            try:
-                async with asyncio.timeout(heartbeat):
-                    item = await queue.get()
-            except TimeoutError:
-                yield b":\n\n"
-                continue
-            if item is None:
+            waiting = waiting or asyncio.create_task(queue.get())
+            await asyncio.wait(
+                {waiting, reader}, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED
+            )
+            if reader.done() and not queue.empty():
+                await asyncio.wait({waiting})
+            if waiting.done():
+                yield waiting.result()
+                waiting = None
+            elif reader.done():
+                reader.result()  # raises what the iterable raised
                 return
-            if isinstance(item, Exception):
-                raise item
-            yield item
+            else:
+                yield b":\n\n"
     finally:
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)
+        if waiting is not None:
+            waiting.cancel()
+        if not reader.done():
+            reader.cancel()
+            (outcome,) = await asyncio.gather(reader, return_exceptions=True)
+            if isinstance(outcome, Exception):
+                logger.error("An event stream did not end cleanly.", exc_info=outcome)

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from split_deploy.conf import get_config
 
 logger = logging.getLogger("split_deploy.tasks")
 
 T = TypeVar("T")
+
+# Seconds that a task has to clean up once it is cancelled.
+_CANCEL_TIMEOUT: Final = 1.0
 
 # The event loop keeps only a weak reference to a task: one that nobody else holds can be collected
 # half-way. https://docs.python.org/3/library/asyncio-task.html#asyncio.create_task
@@ -52,13 +56,20 @@ async def draining() -> AsyncIterator[None]:
         return
     timeout = get_config().drain_timeout
     logger.info("Waiting up to %g s for %d background task(s) to end.", timeout, len(_running))
-    _, late = await asyncio.wait(set(_running), timeout=timeout)
+    deadline = time.monotonic() + timeout
+    # Again and again, because one may begin another.
+    while _running and (left := deadline - time.monotonic()) > 0:
+        await asyncio.wait(set(_running), timeout=left)
+    late = set(_running)
     for task in late:
         logger.error(
             "Cancelled background task %s: it did not end in %g s.", task.get_name(), timeout
         )
         task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    if late:
+        _, lost = await asyncio.wait(late, timeout=_CANCEL_TIMEOUT)
+        for task in lost:
+            logger.error("Background task %s ignores its cancellation.", task.get_name())
 
 
 def _ended(task: asyncio.Task[Any]) -> None:

@@ -12,3 +12,4 @@ for name in list(os.environ):
     if name.startswith(FOREIGN):
         del os.environ[name]
 os.environ["DJANGO_ENV"] = "test"
+os.environ["DJANGO_DOTENV"] = ""

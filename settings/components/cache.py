@@ -7,7 +7,7 @@ CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 _shared = CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
 
 if _shared:
-    # Seconds. A Redis that doesn't answer makes /readyz/ fail and not hang.
+    # Seconds. With a Redis that does not answer /readyz/ fails and does not hang.
     CACHES["default"].setdefault("OPTIONS", {}).update(socket_connect_timeout=2, socket_timeout=2)
 
 # A login on one instance must hold on the other, so sessions live where both can read them: in the

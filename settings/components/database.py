@@ -18,9 +18,11 @@ if _default["ENGINE"] == "django.db.backends.sqlite3":
     _options.setdefault("init_command", "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL")
 else:
     # Each Gunicorn thread keeps its connection for this many seconds.
-    _default["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
+    _default["CONN_MAX_AGE"] = env.number("DATABASE_CONN_MAX_AGE", default=60)
     _default["CONN_HEALTH_CHECKS"] = True
 
 if _default["ENGINE"] == "django.db.backends.postgresql":
-    # Seconds. A database that doesn't answer makes /readyz/ fail and not hang.
+    # Seconds. With a database that can't be reached /readyz/ fails and does not hang.
     _options.setdefault("connect_timeout", 5)
+    # Milliseconds. The same for a connection that is open, and whose packets get lost.
+    _options.setdefault("tcp_user_timeout", 5000)

@@ -17,4 +17,4 @@ TUTORIAL_ENDPOINT = env.str(
     default=env.str("SPLIT_DEPLOY_URL", default="http://127.0.0.1:8000") + "/async/healthz/",
 )
 # Seconds between two of the numbers that they count.
-TUTORIAL_STEP_SECONDS = env.float("TUTORIAL_STEP_SECONDS", default=1.0)
+TUTORIAL_STEP_SECONDS = env.number("TUTORIAL_STEP_SECONDS", default=1.0)

@@ -2,6 +2,10 @@
 
 from settings.env import env
 
+_LEVEL = env.choice(
+    "DJANGO_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO"
+)
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -30,9 +34,9 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        "app": {"level": env.str("DJANGO_LOG_LEVEL", default="INFO")},
-        "django": {"handlers": [], "level": env.str("DJANGO_LOG_LEVEL", default="INFO")},
-        "split_deploy": {"level": env.str("DJANGO_LOG_LEVEL", default="INFO")},
+        "app": {"level": _LEVEL},
+        "django": {"handlers": [], "level": _LEVEL},
+        "split_deploy": {"level": _LEVEL},
         # The async instance's access log. Gunicorn writes the sync one's: see gunicorn.conf.py.
         "split_deploy.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
     },

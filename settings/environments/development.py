@@ -1,4 +1,11 @@
+from urllib.parse import urlsplit
+
 from settings.env import env
+
+# `make run HOST=192.0.2.2` serves that address too.
+_host = urlsplit(env.str("SPLIT_DEPLOY_URL", default="")).netloc.rpartition(":")[0]
+if _host and _host not in ALLOWED_HOSTS:
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, _host]
 
 DEBUG = env.bool("DJANGO_DEBUG", default=True)
 

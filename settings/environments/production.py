@@ -15,14 +15,19 @@ _missing = [
 _problems = []
 if _missing:
     _problems.append(f"Set {', '.join(_missing)}: .env.example says what each is.")
-# The length is the one that `check --deploy` asks for (security.W009).
-if "DJANGO_SECRET_KEY" not in _missing and (
-    SECRET_KEY.startswith("django-insecure-") or len(SECRET_KEY) < 50
-):
-    _problems.append(
-        "DJANGO_SECRET_KEY starts with 'django-insecure-' or has fewer than 50 characters; make "
-        "one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-    )
+_keys = {"DJANGO_SECRET_KEY": [SECRET_KEY], "DJANGO_SECRET_KEY_FALLBACKS": SECRET_KEY_FALLBACKS}
+for _name, _values in _keys.items():
+    # What `check --deploy` asks for (security.W009 and W025).
+    if _name not in _missing and any(
+        key.startswith("django-insecure-") or len(key) < 50 or len(set(key)) < 5 for key in _values
+    ):
+        _problems.append(
+            f"{_name} starts with 'django-insecure-' or has fewer than 50 characters, or 5 "
+            "different ones; make one with: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+if "DJANGO_ALLOWED_HOSTS" not in _missing and not ALLOWED_HOSTS:
+    _problems.append("DJANGO_ALLOWED_HOSTS has no host in it.")
 if DATABASES["default"].get("PASSWORD", "").startswith("insecure"):
     _problems.append(
         "DATABASE_URL has the password of docker-compose.yml's first try; set POSTGRES_PASSWORD to "
@@ -38,7 +43,7 @@ SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", default=True)
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 # Seconds. An hour, so that a mistake is soon forgotten; raise it to a year when HTTPS is settled.
-SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=3600)
+SECURE_HSTS_SECONDS = env.number("DJANGO_HSTS_SECONDS", default=3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("DJANGO_HSTS_INCLUDE_SUBDOMAINS", default=True)
 SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", default=True)
 

@@ -2,14 +2,26 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 # Characters of a line that are shown at once; a longer one is broken.
 _LONGEST_LINE: Final = 64 * 1024
+
+
+_PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
+_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _end_with_the_supervisor() -> None:
+    """In the child: be sent SIGTERM if the supervisor is killed, and so don't outlive it."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Child:
@@ -50,6 +62,7 @@ class Child:
                 stdout=write_end,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_the_supervisor,
             )
         except OSError:
             self._output.close()
@@ -92,12 +105,14 @@ class Child:
         except TimeoutError:
             in_time = False
         # Also the workers of a master that died.
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         await self.wait()
         if self._pump is not None:
             self._pump.cancel()
         self._output.close()
+        # Its number may soon be another's.
+        self._process = None
         return in_time
 
     async def _read(self, stream: asyncio.StreamReader) -> None:

@@ -40,7 +40,6 @@ def nginx_command(options: Options, configuration: Path) -> list[str]:
 def instance_env(options: Options, settings_module: str) -> Mapping[str, str]:
     """The environment of an instance; what the user has set wins."""
     defaults = {
-        "WEB_CONCURRENCY": "1",
         "UVICORN_LOOP": "uvloop",
         "UVICORN_HTTP": "httptools",
         "UVICORN_ACCESS_LOG": "0",  # split_deploy.access_log knows more
@@ -55,3 +54,8 @@ def instance_env(options: Options, settings_module: str) -> Mapping[str, str]:
         "SPLIT_DEPLOY_URL": options.url,  # where the project can call itself
     }
     return defaults | os.environ | imposed
+
+
+def nginx_env() -> Mapping[str, str]:
+    """The environment of nginx, to which a variable named NGINX means sockets to inherit."""
+    return {name: os.environ[name] for name in ("PATH", "TZ") if name in os.environ}

@@ -1,5 +1,6 @@
 """Lines of several processes on one terminal."""
 
+import io
 import os
 import sys
 from typing import Final, TextIO
@@ -16,6 +17,9 @@ class Console:
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            # What the terminal's encoding lacks is no reason to lose a line.
+            stream.reconfigure(errors="backslashreplace")
         self._colored = stream.isatty() and not os.environ.get("NO_COLOR")
 
     def line(self, name: str, text: str) -> None:
@@ -24,6 +28,7 @@ class Console:
             prefix = f"\033[{_COLORS[name]}m{prefix}\033[0m"
         try:
             print(prefix, text, file=self._stream, flush=True)
-        except BrokenPipeError:
-            # Whoever read us is gone (`make run | head`); the processes must still be stopped.
+        except OSError:
+            # Whoever read us is gone (`make run | head`, a closed terminal); the processes must
+            # still be read and stopped.
             self._stream = open(os.devnull, "w")  # noqa: SIM115

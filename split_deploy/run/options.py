@@ -1,6 +1,7 @@
 """What ``split-deploy run`` was asked for, from the command line and the environment."""
 
 import argparse
+import errno
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import Final
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
 )
+_HOST: Final = re.compile(r"[A-Za-z0-9.:_-]+")
 _APPLICATION: Final = re.compile(r"[\w.]+:[\w.]+")
 
 
@@ -50,9 +52,13 @@ class Options:
                 raise OptionsError(f"--{name} is {value!r}: write it as module:attribute.")
         if str(namespace.reload).lower() not in _FLAGS:
             raise OptionsError(f"RELOAD is {namespace.reload!r}: write 1 or 0.")
+        workers = os.environ.get("WEB_CONCURRENCY", "")
+        if workers and (not workers.isdecimal() or int(workers) < 1):
+            raise OptionsError(f"WEB_CONCURRENCY is {workers!r}: write a number from 1 on.")
+        host = namespace.host.removeprefix("[").removesuffix("]")
         return cls(
-            host=namespace.host,
-            port=_free_port(namespace.host, _port(namespace.port)),
+            host=host,
+            port=_free_port(host, _port(namespace.port)),
             reload=_FLAGS[str(namespace.reload).lower()],
             nginx=_nginx(namespace.nginx),
             wsgi=namespace.wsgi,
@@ -62,9 +68,9 @@ class Options:
         )
 
     @property
-    def address(self) -> str:
-        """``host:port`` as in a URL and in nginx's ``listen``."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+    def is_wildcard(self) -> bool:
+        """Whether ``host`` stands for all addresses of this machine."""
+        return self.host != self.connect_host
 
     @property
     def connect_host(self) -> str:
@@ -74,8 +80,12 @@ class Options:
     @property
     def url(self) -> str:
         """Where to reach the project from this machine, without a slash at the end."""
-        host = self.connect_host
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"http://{self.url_host}:{self.port}"
+
+    @property
+    def url_host(self) -> str:
+        """``connect_host`` as it stands in a URL and in a Host header."""
+        return f"[{self.connect_host}]" if ":" in self.connect_host else self.connect_host
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +132,8 @@ def _port(value: str) -> int:
 
 def _free_port(host: str, port: int) -> int:
     """Return ``port``, or a free one for 0, once it is certain that ``host`` can be listened on."""
+    if not _HOST.fullmatch(host):
+        raise OptionsError(f"HOST is {host!r}: write an address or a name of this machine.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -136,10 +148,14 @@ def _free_port(host: str, port: int) -> int:
         try:
             probe.bind(address)
         except OSError as error:
-            other = 8001 if port == 8000 else 8000
+            remedy = "Stop what uses it, or take another port"
+            if error.errno == errno.EACCES:
+                remedy = "Ports below 1024 are root's: take another"
+            elif error.errno == errno.EADDRNOTAVAIL:
+                remedy = "HOST has to be an address of this machine"
             raise OptionsError(
-                f"{host}:{port} can't be listened on: {error.strerror}. "
-                f"Stop what uses it, or take another port, like PORT={other}"
+                f"{host}:{port} can't be listened on: {error.strerror}. {remedy}, "
+                f"like {'HOST=127.0.0.1' if error.errno == errno.EADDRNOTAVAIL else 'PORT=8001'}"
             ) from error
         free: int = probe.getsockname()[1]
         return free

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +56,7 @@ def loaded_files() -> set[str]:
 
     django-split-settings enters what it includes in ``sys.modules``, for autoreloaders like this.
     """
-    here, environment = f"{Path.cwd()}/", f"{sys.prefix}/"
+    here, environment = _real(f"{Path.cwd()}") + "/", _real(sys.prefix) + "/"
     origins = (
         getattr(getattr(module, "__spec__", None), "origin", None)
         for module in list(sys.modules.values())
@@ -64,9 +65,15 @@ def loaded_files() -> set[str]:
         origin
         for origin in origins
         if isinstance(origin, str)
-        and origin.startswith(here)
-        and not origin.startswith(environment)
+        and _real(origin).startswith(here)
+        and not _real(origin).startswith(environment)
     }
+
+
+@cache
+def _real(path: str) -> str:
+    # Gunicorn follows $PWD, and Python the folder itself, of which it may be a symlink.
+    return os.path.realpath(path)
 
 
 def source_files() -> set[str]:

@@ -9,8 +9,9 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,9 @@ START_TIMEOUT: Final = 120.0
 #: Seconds after which what has not stopped is killed; with the rest, less than ten.
 STOP_TIMEOUT: Final = 8.0
 
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+#: What the kernel leaves for the path of a Unix socket.
+_LONGEST_SOCKET_PATH: Final = 107
 #: What nginx answers when an instance does not.
 _UNANSWERED: Final = (502, 504)
 
@@ -81,8 +84,8 @@ class Supervisor:
         self._runtime = Path(tempfile.mkdtemp(prefix="split-deploy-"))
         status = 0
         try:
-            await self._until_stopped(self._start(started))
-            await self._until_stopped(self._watch())
+            await self._until_stopped(partial(self._start, started))
+            await self._until_stopped(self._watch)
         except _RunError as failed:
             status = failed.status
         finally:
@@ -93,16 +96,18 @@ class Supervisor:
     def _install_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for signal_ in _STOP_SIGNALS:
-            loop.add_signal_handler(signal_, self._stopping.set)
+            # nohup has the hang-up ignored, and means it.
+            if signal_ != signal.SIGHUP or signal.getsignal(signal_) != signal.SIG_IGN:
+                loop.add_signal_handler(signal_, self._stopping.set)
         if self._options.reload:
             loop.add_signal_handler(reload.SIGNALS["sync"], self._changed.add, "sync")
             loop.add_signal_handler(reload.SIGNALS["async"], self._changed.add, "async")
 
-    async def _until_stopped(self, work: Awaitable[None]) -> None:
+    async def _until_stopped(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do ``work``, but for no longer than until a stop signal."""
         if self._stopping.is_set():
             return
-        doing = asyncio.ensure_future(work)
+        doing = asyncio.create_task(work())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -135,34 +140,64 @@ class Supervisor:
             f"{self._options.url}/ answers: sync at /, async at /{self._project['prefix']}. "
             f"Started in {time.monotonic() - started:.1f} s; Ctrl-C stops."
         )
+        if self._options.is_wildcard:
+            names = ", ".join(self._proxy().server_names)
+            self._say(f"Other machines reach it by the names in ALLOWED_HOSTS: {names}")
 
     async def _prepare(self) -> None:
-        """Run ``prepare``, and keep what it says of the project."""
-        lines: list[str] = []
-        child = Child("split", lines.append, stop_signal=signal.SIGTERM)
-        static = self._runtime / "static"
-        await child.start(
-            [
-                *(sys.executable, "-m", "split_deploy.run.prepare"),
-                *(str(static), "1" if self._options.reload else "0"),
-            ],
-            env=commands.instance_env(self._options, self._options.sync_settings),
+        """Let both instances be prepared, and keep what nginx needs to know of the project."""
+        if len(str(self._runtime / "async.sock")) > _LONGEST_SOCKET_PATH:
+            self._say(
+                f"TMPDIR is too long for a Unix socket: {self._runtime}. Choose a shorter one."
+            )
+            raise _RunError(2)
+        options = self._options
+        sync = ["--sync", "--static", str(self._runtime / "static")]
+        sync += ["--link"] if options.reload else []
+        results = await asyncio.gather(
+            self._prepare_one("sync", options.wsgi, options.sync_settings, *sync),
+            self._prepare_one("async", options.asgi, options.async_settings),
         )
+        # What both find is one problem.
+        if problems := dict.fromkeys(
+            result["problem"] for result in results if "problem" in result
+        ):
+            for problem in problems:
+                for line in problem.splitlines():
+                    self._say(f"did not start: {line}")
+            raise _RunError(2)
+        self._project = results[0]
+        for line in self._project["applied"]:
+            self._say(line)
         try:
+            # Before anything is started: it tells what can't be.
+            self._proxy()
+        except ValueError as error:
+            self._say(f"nginx can't be configured for ALLOWED_HOSTS or STATIC_URL: {error}")
+            raise _RunError(2) from error
+
+    async def _prepare_one(
+        self, name: str, application: str, settings_module: str, *arguments: str
+    ) -> dict[str, Any]:
+        lines: list[str] = []
+        result = self._runtime / f"{name}.json"
+        child = Child("split", lines.append, stop_signal=signal.SIGTERM)
+        try:
+            await child.start(
+                [
+                    *(sys.executable, "-m", "split_deploy.run.prepare"),
+                    *(application, str(result), *arguments),
+                ],
+                env=commands.instance_env(self._options, settings_module),
+            )
             status = await child.wait()
         finally:
             await child.stop(STOP_TIMEOUT)
-        if status:
-            for line in lines:
-                self._say(line)
-            self._say(
-                f"did not start: the project can't be loaded under {self._options.sync_settings}."
-            )
-            raise _RunError(2)
-        for line in lines[:-1]:
-            if line.startswith("  Applying"):
-                self._say(line.strip())
-        self._project = json.loads(lines[-1])
+        if not result.exists():
+            said = "\n".join(child.last_lines)
+            return {"problem": f"{settings_module} can't be loaded (exit status {status}).\n{said}"}
+        applied = [line.strip() for line in lines if line.startswith("  Applying")]
+        return {**json.loads(result.read_text()), "applied": applied}
 
     async def _start_sync(self) -> None:
         await self._children["sync"].start(
@@ -190,15 +225,11 @@ class Supervisor:
     async def _start_nginx(self) -> None:
         (self._runtime / "mime.types").write_text(mime_types())
         configuration = self._runtime / "nginx.conf"
-        try:
-            configuration.write_text(render(self._proxy()))
-        except ValueError as error:
-            self._say(f"nginx can't be configured for these settings: {error}")
-            raise _RunError(2) from error
+        configuration.write_text(render(self._proxy()))
         try:
             await self._children["nginx"].start(
                 commands.nginx_command(self._options, configuration),
-                env=commands.instance_env(self._options, self._options.sync_settings),
+                env=commands.nginx_env(),
             )
         except OSError as error:
             self._say(
@@ -231,9 +262,9 @@ class Supervisor:
         """
         if "*" in self._project["allowed_hosts"]:
             return ANY_HOST
-        host = self._options.connect_host
-        own = ["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host]
-        names = dict.fromkeys([*own, *self._project["allowed_hosts"]])
+        own = ["localhost", "127.0.0.1", "[::1]", self._options.url_host.lower()]
+        allowed = [name.lower() for name in self._project["allowed_hosts"]]
+        names = dict.fromkeys([*own, *allowed])
         return tuple(name for name in names if f".{name}" not in names)
 
     def _env(self, settings_module: str) -> dict[str, str]:
@@ -259,9 +290,10 @@ class Supervisor:
         except OSError:
             return None
         try:
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            request = (
+                f"GET {path} HTTP/1.1\r\nHost: {options.url_host}\r\nConnection: close\r\n\r\n"
             )
+            writer.write(request.encode())
             response = await reader.read()
             return int(response.split(maxsplit=2)[1])
         except (OSError, IndexError, ValueError):
@@ -290,6 +322,7 @@ class Supervisor:
                 if not self._options.reload or child.name == "nginx":
                     raise _RunError(1)
                 self._say(f"{child.name} is started again when a file changes.")
+                await child.stop(STOP_TIMEOUT)  # what it may have left behind
                 self._close_listener(child.name)
                 broken.add(child.name)
                 continue

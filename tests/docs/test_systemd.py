@@ -286,7 +286,7 @@ def test_a_reload_replaces_gunicorn_s_workers_and_loses_nothing(host):
     assert statuses == {200}
 
 
-def test_a_reload_brings_new_code_and_not_what_the_master_has_loaded(tmp_path):
+def test_a_reload_brings_new_code_of_the_settings_too(tmp_path):
     project = tmp_path / "project"
     ignored = shutil.ignore_patterns(".*", "tests", "docs", "site", "__pycache__", "var")
     shutil.copytree(ROOT, project, ignore=ignored)
@@ -310,7 +310,7 @@ def test_a_reload_brings_new_code_and_not_what_the_master_has_loaded(tmp_path):
         urls.write_text(urls.read_text().replace("code 1", "code 2"))
         env.write_text(f'{env.read_text()}\nMARK = "new"\n')
         process.send_signal(signal.SIGHUP)
-        wait_for_text(f"http://127.0.0.1:{port}/probe/", "code 2, old")
+        wait_for_text(f"http://127.0.0.1:{port}/probe/", "code 2, new")
     finally:
         process.terminate()
         process.wait(30)

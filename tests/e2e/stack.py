@@ -16,13 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What a developer's shell may have set and a test must not see.
 _FOREIGN = re.compile(
     r"DJANGO_|DATABASE_|CACHE_URL|GUNICORN_|UVICORN_|WATCH_|TUTORIAL_|SPLIT_DEPLOY|WEB_CONC"
-    r"|FORWARDED_ALLOW|(HOST|PORT|RELOAD)$"
+    r"|FORWARDED_ALLOW|NO_COLOR$|(HOST|PORT|RELOAD)$"
 )
 
 
 def clean_environment() -> dict[str, str]:
     """The environment without what would change the project's settings."""
-    return {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+    kept = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+    return kept | {"DJANGO_DOTENV": ""}
 
 
 class Stack:

@@ -57,7 +57,18 @@ async def test_a_response_is_logged_once_with_role_id_size_and_duration(lines):
 async def test_a_response_that_breaks_off_is_logged_and_the_error_goes_on(lines):
     with pytest.raises(LookupError):
         await AccessLog(responding(b"12", error=LookupError()))(SCOPE, None, ignore)
-    assert "bytes=2" in lines.messages[0]
+    assert "status=200 bytes=2" in lines.messages[0]
+
+
+@pytest.mark.asyncio
+async def test_an_error_before_the_response_is_logged_as_a_500(lines):
+    async def app(scope, receive, send):
+        raise LookupError
+
+    without_raw_path = {key: value for key, value in SCOPE.items() if key != "raw_path"}
+    with pytest.raises(LookupError):
+        await AccessLog(app)(without_raw_path, None, ignore)
+    assert 'path="/a%20b?q=%0A" status=500' in lines.messages[0]
 
 
 @pytest.mark.asyncio
@@ -100,10 +111,11 @@ async def test_a_websocket_is_refused_with_a_hint_where_nobody_serves_it(setting
 
     application = get_async_application()
     logging.getLogger("split_deploy").addHandler(caplog.handler)  # that has set up logging anew
-    await application({"type": "websocket", "path": "/async/ws/"}, receive, send)
+    await application({"type": "websocket", "path": "/async/ws\n"}, receive, send)
     logging.getLogger("split_deploy").removeHandler(caplog.handler)
 
     assert sent == [{"type": "websocket.close", "code": 1008}]
+    assert "Refused a WebSocket connection to /async/ws%0A: " in caplog.text
     assert "get_async_application(websocket=...)" in caplog.text
 
 

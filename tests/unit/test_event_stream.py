@@ -80,6 +80,41 @@ async def test_an_error_of_the_iterable_ends_the_stream_with_it():
         await anext(stream)
 
 
+@pytest.mark.asyncio
+async def test_a_cancellation_inside_the_iterable_ends_the_stream():
+    async def events():
+        yield ServerSentEvent(data="x")
+        raise asyncio.CancelledError
+
+    stream = aiter(EventStreamResponse(events(), heartbeat=0.01))
+    assert await anext(stream) == b"data: x\n\n"
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(anext(stream), 2)
+
+
+@pytest.mark.asyncio
+async def test_an_error_while_it_is_closed_is_logged(caplog):
+    async def events():
+        try:
+            while True:
+                yield ServerSentEvent(data="x")
+                await asyncio.sleep(60)
+        finally:
+            raise OSError("lost")
+
+    async def serve():
+        async for _ in EventStreamResponse(events()):
+            pass
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0.05)
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert "An event stream did not end cleanly." in caplog.text
+    assert "lost" in caplog.text
+
+
 @pytest.mark.parametrize("reading", [True, False], ids=["while it waits", "while it has more"])
 @pytest.mark.asyncio
 async def test_a_client_that_goes_away_closes_the_iterable(reading):

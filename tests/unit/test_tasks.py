@@ -2,6 +2,7 @@ import asyncio
 import gc
 import logging
 import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -83,6 +84,47 @@ async def test_draining_cancels_what_takes_too_long_and_says_so(settings, caplog
     assert cleaned_up == [True]
     assert "Cancelled background task sleeper: it did not end in 0.05 s." in caplog.text
     assert tasks.running() == 0
+
+
+@pytest.mark.asyncio
+async def test_draining_waits_for_a_task_that_another_began():
+    ended = []
+
+    async def second():
+        await asyncio.sleep(0.05)
+        ended.append("second")
+
+    async def first():
+        await asyncio.sleep(0.05)
+        tasks.background(second())
+
+    async with tasks.draining():
+        tasks.background(first())
+
+    assert ended == ["second"]
+
+
+@pytest.mark.asyncio
+async def test_draining_does_not_wait_for_ever_for_a_task_that_ignores_its_cancellation(
+    settings, caplog, monkeypatch
+):
+    settings.SPLIT_DEPLOY = {"ROLE": "async", "DRAIN_TIMEOUT": 0.05}
+    monkeypatch.setattr(tasks, "_CANCEL_TIMEOUT", 0.05)
+    released = asyncio.Event()
+
+    async def work():
+        while not released.is_set():
+            with suppress(asyncio.CancelledError):
+                await released.wait()
+
+    async with asyncio.timeout(2):
+        async with tasks.draining():
+            task = tasks.background(work(), name="mule")
+            await asyncio.sleep(0)
+
+    assert "Background task mule ignores its cancellation." in caplog.text
+    released.set()
+    await task
 
 
 def test_outside_of_an_event_loop_the_error_says_where_to_call_it():
