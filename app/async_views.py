@@ -12,15 +12,17 @@ from contextlib import aclosing
 import httpx
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_safe
 
 from app import tutorial
 from app.checks import check_all
 from app.http_client import watch_client
 from app.models import WatchedURL
-from split_deploy import EventStreamResponse, ServerSentEvent
+from split_deploy import EventStreamResponse, ServerSentEvent, reverse
 from split_deploy.tasks import background
 
 
@@ -28,6 +30,24 @@ from split_deploy.tasks import background
 async def hello(request: HttpRequest) -> HttpResponse:
     """Say hello and name the instance."""
     return HttpResponse("Hello from the async instance")
+
+
+@require_safe
+async def whoami(request: HttpRequest) -> HttpResponse:
+    """Greet the user by name. The login is made on the sync instance, where others are sent.
+
+    ``login_required`` would do the same, but take its test to a thread and back.
+    """
+    user = await request.auser()
+    if not user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    return HttpResponse(
+        format_html(
+            'Hello {} from the async instance. <a href="{}">Back to the board</a>',
+            user.get_username(),
+            reverse("board"),
+        )
+    )
 
 
 @require_GET
@@ -79,7 +99,7 @@ async def burn_some_meats(request: HttpRequest) -> HttpResponse:
 
     The watchdog logs this line, and how long the loop was blocked.
     """
-    time.sleep(tutorial.STEPS * settings.TUTORIAL_STEP_SECONDS)  # noqa: ASYNC251 - the anti-pattern itself
+    time.sleep(tutorial.STEPS * settings.TUTORIAL_STEP_SECONDS)  # noqa: ASYNC251  # split-deploy: ok[blocking-call]
     return HttpResponse("Burned some meats.")
 
 

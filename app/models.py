@@ -5,9 +5,9 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.urls import reverse
 
 from app.validators import validate_watched_url
+from split_deploy import reverse
 
 MAX_LENGTH: Final = 500
 
@@ -35,7 +35,7 @@ class WatchedURL(models.Model):
         return self.url
 
     def get_absolute_url(self) -> str:
-        return f"{reverse('board')}#url-{self.pk}"
+        return reverse("board", fragment=f"url-{self.pk}")
 
     def clean(self) -> None:
         """Spell the URL one way: ``HTTP://Example.com:80`` is ``http://example.com/``."""

@@ -15,11 +15,11 @@ from app import tutorial
 from app.forms import WatchedURLForm
 from app.models import WatchedURL
 
-_URLCONF: Final = {"sync": "urls", "async": "async_urls"}
 # Role, name of the URL, and what is to be seen there.
 _LESSONS: Final = (
     ("sync", "blocking", "A blocking view: it counts to five, calls a URL, then answers."),
     ("async", "hello", "The other hello: the same project, served by the other instance."),
+    ("async", "whoami", "Knows your login on the sync instance, or sends you there to log in."),
     ("async", "non-blocking", "Answers at once and does the same work in a background task."),
     ("async", "smoke-some-meats", "Two awaited calls that overlap: as long as the longer one."),
     ("async", "sync-to-async", "Sync work sent to a thread, so that the event loop stays free."),
@@ -30,8 +30,7 @@ _LESSONS: Final = (
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Say hello and name the instance."""
-    lessons = [(reverse(name, urlconf=_URLCONF[role]), role, text) for role, name, text in _LESSONS]
-    return render(request, "app/home.html", {"lessons": lessons})
+    return render(request, "app/home.html", {"lessons": _LESSONS})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,9 +50,7 @@ def board(request: HttpRequest) -> HttpResponse:
         (watched, watched.may_be_deleted_by(request.user))
         for watched in WatchedURL.objects.select_related("owner")
     ]
-    # The page's script opens this address of the other instance.
-    check_url = reverse("board-check", urlconf=_URLCONF["async"])
-    return render(request, "app/board.html", {"rows": rows, "form": form, "check_url": check_url})
+    return render(request, "app/board.html", {"rows": rows, "form": form})
 
 
 def _saved(form: WatchedURLForm) -> bool:

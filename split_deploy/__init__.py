@@ -1,18 +1,25 @@
 """Run one Django project as two instances, sync-only and async-only, behind nginx."""
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from split_deploy.event_stream import EventStreamResponse, ServerSentEvent
+    from split_deploy.reversing import reverse, reverse_lazy
 
 __version__ = "0.1.0"
-__all__ = ["EventStreamResponse", "ServerSentEvent"]
+__all__ = ["EventStreamResponse", "ServerSentEvent", "reverse", "reverse_lazy"]
+
+_MODULES: Final = {
+    "EventStreamResponse": "event_stream",
+    "ServerSentEvent": "event_stream",
+    "reverse": "reversing",
+    "reverse_lazy": "reversing",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: `split-deploy nginx` then needs no Django, and settings may import us.
-    if name in __all__:
-        from split_deploy import event_stream
-
-        return getattr(event_stream, name)
+    if name in _MODULES:
+        return getattr(import_module(f"split_deploy.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,6 +28,13 @@ class Config:
     sync_settings: str = "settings.sync_only"
     #: The settings module of the async instance.
     async_settings: str = "settings.async_only"
+    #: The ``ROOT_URLCONF`` of the sync instance, in which the async one's ``reverse()`` looks too.
+    sync_urlconf: str = "urls"
+    #: The ``ROOT_URLCONF`` of the async instance, in which the sync one's ``reverse()`` looks too.
+    async_urlconf: str = "async_urls"
+    #: Whether an instance refuses to start when a system check finds an error in it; otherwise it
+    #: logs the error and starts.
+    refuse_impure: bool = True
     #: Dotted paths of callables without arguments that return an async context manager. The async
     #: instance enters them in this order when it starts and leaves them in reverse when it stops.
     lifespan: tuple[str, ...] = ()
@@ -35,6 +42,9 @@ class Config:
     loop_block_warning: float = 0.25
     #: Seconds for which the event loop may be blocked before the async health check fails.
     loop_block_limit: float = 5.0
+    #: Where blocking calls are let through that ``DEBUG`` and the tests refuse: the end of a file's
+    #: path and the name of a function in it, like ``("app/async_views.py", "burn_some_meats")``.
+    blocking_allowed: tuple[tuple[str, str], ...] = ()
     #: Seconds that background tasks have to end when the async instance stops.
     drain_timeout: float = 5.0
 
@@ -103,6 +113,28 @@ def _dotted_paths(name: str, value: Any) -> tuple[str, ...]:
     return tuple(_dotted_path(f"{name}[{index}]", path) for index, path in enumerate(value))
 
 
+def _places(name: str, value: Any) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError(f"{name} is {value!r}: it has to be a list of (file, function) pairs.")
+    return tuple(_place(f"{name}[{index}]", place) for index, place in enumerate(value))
+
+
+def _place(name: str, value: Any) -> tuple[str, str]:
+    match value:
+        case [str() as file, str() as function] if file.endswith(".py") and function.isidentifier():
+            return file, function
+    raise ValueError(
+        f"{name} is {value!r}: it has to be a file and a function in it, "
+        "like ('app/async_views.py', 'burn_some_meats')."
+    )
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}: it has to be True or False.")
+    return value
+
+
 def _seconds(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ValueError(f"{name} is {value!r}: it has to be a number of seconds above 0.")
@@ -114,9 +146,13 @@ _VALIDATORS: Final = {
     "async_prefix": _prefix,
     "sync_settings": _dotted_path,
     "async_settings": _dotted_path,
+    "sync_urlconf": _dotted_path,
+    "async_urlconf": _dotted_path,
+    "refuse_impure": _boolean,
     "lifespan": _dotted_paths,
     "loop_block_warning": _seconds,
     "loop_block_limit": _seconds,
+    "blocking_allowed": _places,
     "drain_timeout": _seconds,
 }
 

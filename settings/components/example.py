@@ -1,8 +1,10 @@
 """What the example in app/ needs. Delete this file with it."""
 
 from settings.env import env
+from split_deploy import reverse_lazy
 
-LOGIN_URL = "login"
+# A page of the sync instance, to which the async one redirects as well.
+LOGIN_URL = reverse_lazy("login")
 LOGIN_REDIRECT_URL = "board"
 LOGOUT_REDIRECT_URL = "home"
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 
 from app.http_client import lifespan
@@ -27,11 +28,27 @@ async def test_hello_names_its_instance(async_client):
     assert response.text == "Hello from the async instance"
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_whoami_greets_the_user_and_links_to_the_other_instance(async_client):
+    user = await User.objects.acreate_user("<b>alice")
+    await async_client.aforce_login(user)
+    response = await async_client.get("/async/whoami/")
+    assert "Hello &lt;b&gt;alice from the async instance." in response.text
+    assert '<a href="/board/">' in response.text
+
+
+async def test_whoami_sends_a_stranger_to_the_login_of_the_other_instance(async_client):
+    response = await async_client.get("/async/whoami/?a=b")
+    assert response.status_code == 302
+    assert response["Location"] == "/accounts/login/?next=/async/whoami/%3Fa%3Db"
+
+
 @pytest.mark.parametrize(
     ("path", "allow"),
     [
         ("/async/", "GET, HEAD"),
         ("/async/hello/", "GET, HEAD"),
+        ("/async/whoami/", "GET, HEAD"),
         ("/async/smoke_some_meats/", "GET, HEAD"),
         ("/async/burn_some_meats/", "GET, HEAD"),
         ("/async/sync_to_async/", "GET, HEAD"),

@@ -78,7 +78,8 @@ def test_blocking_says_which_endpoint_did_not_answer(client, no_endpoint, caplog
 
 @pytest.mark.asyncio
 @pytest.mark.urls("async_urls")
-async def test_non_blocking_answers_before_it_counts(async_client, endpoint, caplog):
+async def test_non_blocking_answers_before_it_counts(async_client, endpoint, caplog, settings):
+    settings.TUTORIAL_STEP_SECONDS = 0.2
     async with lifespan():
         response = await async_client.get("/async/")
         assert response.text == "Non-blocking HTTP request"
@@ -93,7 +94,7 @@ async def test_non_blocking_answers_before_it_counts(async_client, endpoint, cap
 async def test_sync_to_async_answers_before_the_thread_counts(
     async_client, endpoint, settings, caplog
 ):
-    settings.TUTORIAL_STEP_SECONDS = 0.05
+    settings.TUTORIAL_STEP_SECONDS = 0.2
     response = await async_client.get("/async/sync_to_async/")
     assert response.text == "Non-blocking HTTP request (via sync_to_async)"
     assert numbers(caplog, "Blocking count: ") == []

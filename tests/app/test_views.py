@@ -23,7 +23,7 @@ def test_home_says_hello_and_names_its_instance(client):
 
 def test_home_links_to_the_views_of_both_instances(client):
     page = client.get("/").text
-    for address in ("/sync/", "/async/", "/async/hello/", "/async/smoke_some_meats/", BOARD):
+    for address in ("/sync/", "/async/", "/async/hello/", "/async/whoami/", BOARD):
         assert f'href="{address}"' in page
 
 

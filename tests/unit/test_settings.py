@@ -48,9 +48,11 @@ def refusal(**kwargs):
 
 
 def test_the_two_modules_differ_in_urlconf_role_and_connection_age_alone():
+    # To write the lazy LOGIN_URL down takes a project that is set up.
     every = """
-import json
+import django, json
 from django.conf import settings
+django.setup()
 known = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
 print(json.dumps(known, default=repr))
 """
