@@ -1,6 +1,7 @@
 """The async instance's access log, in the form of the sync one's (see gunicorn.conf.py).
 
-Uvicorn's own knows neither the request id nor how long a response took.
+Uvicorn's own knows neither the request id nor how long a response took. In ``hops=`` is what the
+sync one has nothing to say about: how many thread hops it needed (see split_deploy.hops).
 """
 
 import logging
@@ -8,6 +9,7 @@ import time
 from typing import Final
 from urllib.parse import quote
 
+from split_deploy import hops
 from split_deploy._asgi_types import ASGIApplication, Message, Receive, Scope, Send
 
 logger = logging.getLogger("split_deploy.access")
@@ -39,6 +41,7 @@ class AccessLog:
                 sent += len(message.get("body", b""))
             await send(message)
 
+        counted = hops.current()
         started = time.perf_counter()
         try:
             await self.app(scope, receive, noting_send)
@@ -49,7 +52,7 @@ class AccessLog:
         finally:
             logger.info(
                 'role=%s client=%s method=%s path="%s" '
-                "status=%d bytes=%d duration_ms=%d request_id=%s",
+                "status=%d bytes=%d duration_ms=%d hops=%s request_id=%s",
                 headers.get(b"x-served-by", b"-").decode("latin-1"),
                 scope["client"][0] if scope.get("client") else "-",
                 scope["method"],
@@ -57,6 +60,7 @@ class AccessLog:
                 status,
                 sent,
                 (time.perf_counter() - started) * 1000,
+                counted.count if counted else "-",
                 headers.get(b"x-request-id", b"-").decode("latin-1"),
             )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from split_deploy import tasks, watchdog
+from split_deploy import blocking, hops, tasks, watchdog
 from split_deploy._asgi_types import Receive, Scope, Send
 from split_deploy.conf import get_config
 
@@ -20,8 +20,9 @@ logger = logging.getLogger("split_deploy.lifespan")
 class Lifespan:
     """ASGI application for the lifespan scope.
 
-    At start-up it enters the watchdog, then each context manager of ``SPLIT_DEPLOY["LIFESPAN"]``,
-    then the keeper of background tasks; at shutdown it leaves them in reverse.
+    At start-up it enters the counter of thread hops, the watchdog, then each context manager of
+    ``SPLIT_DEPLOY["LIFESPAN"]``, then the guard against blocking calls and the keeper of background
+    tasks; at shutdown it leaves them in reverse.
     """
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,8 +56,12 @@ class LifespanError(Exception):
 def _contexts() -> list[tuple[str, Callable[[], AbstractAsyncContextManager[Any]]]]:
     config = get_config()
     return [
+        # Before the project's, which may choose another default executor.
+        ("split_deploy.hops", hops.running),
         ("split_deploy.watchdog", watchdog.running),
         *((path, _imported(path)) for path in config.lifespan),
+        # After the project's: while nothing is served, nobody minds if they block.
+        ("split_deploy.blocking", blocking.running),
         # Entered last and so left first: a task that is being drained can still use the rest.
         ("split_deploy.tasks", tasks.draining),
     ]

@@ -5,8 +5,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
+from split_deploy import hops
 from split_deploy.conf import get_config
 
 logger = logging.getLogger("split_deploy.tasks")
@@ -37,7 +39,9 @@ def background(coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyn
         raise RuntimeError(
             "background() needs a running event loop: call it from a view of the async instance."
         ) from None
-    task = loop.create_task(coro, name=name)
+    context = copy_context()
+    context.run(hops.count_into, None)  # the response doesn't need the thread hops of this task
+    task = loop.create_task(coro, name=name, context=context)
     _running.add(task)
     task.add_done_callback(_ended)
     return task

@@ -2,21 +2,25 @@
 
 A thread of its own asks the loop for a sign of life again and again. When none comes for
 ``SPLIT_DEPLOY["LOOP_BLOCK_WARNING"]`` seconds it logs the stack of the loop's thread, once per
-incident; when the sign comes after all, the loop logs how long that took.
+incident; when the sign comes after all, the loop logs how long that took. How late each sign is,
+the loop's lag, is counted in a histogram.
 """
 
 import asyncio
 import logging
 import sys
-import sysconfig
 import threading
 import time
 import traceback
+from bisect import bisect_left
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import accumulate
 from types import FrameType
 from typing import Final
 
+from split_deploy._project import is_project
 from split_deploy.conf import get_config
 
 logger = logging.getLogger("split_deploy.watchdog")
@@ -25,9 +29,23 @@ logger = logging.getLogger("split_deploy.watchdog")
 # probe that waited for it, and for one more.
 RECENT: Final = 10.0
 
-_LIBRARIES: Final = tuple(
-    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
+#: Upper bounds of the lag histogram, in seconds.
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How late the event loop was, in seconds, each time that it was asked: a histogram.
+
+    It is asked every quarter of ``SPLIT_DEPLOY["LOOP_BLOCK_WARNING"]``, and not again before it has
+    answered: a block counts once, and for at most a quarter less than it took.
+    """
+
+    #: Of all ``count``, how many were at most as late as each bound of ``BUCKETS``.
+    buckets: dict[float, int]
+    count: int
+    sum: float
+    max: float
 
 
 class Watchdog:
@@ -40,6 +58,9 @@ class Watchdog:
         self._warning = warning
         self._asked: float | None = None  # when the sign of life was asked for, until it comes
         self._last_block = (0.0, float("-inf"))  # how long the last incident took, when it ended
+        # Not cumulative, and with one more for what is above the last bound.
+        self._counts = [0] * (len(BUCKETS) + 1)
+        self._sum = self._max = 0.0
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -66,6 +87,11 @@ class Watchdog:
             duration if now - ended < RECENT else 0.0,
         )
 
+    def lag(self) -> Lag:
+        """Return the histogram so far. For any thread: it is up to one sign of life behind."""
+        *cumulative, count = accumulate(self._counts)
+        return Lag(dict(zip(BUCKETS, cumulative, strict=True)), count, self._sum, self._max)
+
     def _watch(self) -> None:
         reported = False
         # A quarter, so that what is reported is at most a quarter late.
@@ -87,6 +113,9 @@ class Watchdog:
             return
         now = time.monotonic()
         duration, self._asked = now - self._asked, None
+        self._counts[bisect_left(BUCKETS, duration)] += 1
+        self._sum += duration
+        self._max = max(self._max, duration)
         if duration >= self._warning:
             self._last_block = (duration, now)
             logger.warning("The event loop was blocked for %.2f s.", duration)
@@ -105,12 +134,12 @@ class Watchdog:
 
 
 def _blamed(frame: FrameType) -> str:
-    """Where the innermost frame outside the standard library and site-packages is."""
-    innermost, current = frame, frame.f_back
-    while innermost.f_code.co_filename.startswith(_LIBRARIES) and current is not None:
-        innermost, current = current, current.f_back
-    code = innermost.f_code
-    return f"{code.co_filename}:{innermost.f_lineno} in {code.co_name}"
+    """Where the project's innermost frame is, or if it has none, the innermost of all."""
+    current: FrameType | None = frame
+    while current is not None and not is_project(current.f_code.co_filename):
+        current = current.f_back
+    blamed = current or frame
+    return f"{blamed.f_code.co_filename}:{blamed.f_lineno} in {blamed.f_code.co_name}"
 
 
 _current: Watchdog | None = None
@@ -119,6 +148,11 @@ _current: Watchdog | None = None
 def loop_blocked_for() -> float:
     """Return the running watchdog's ``blocked_for()`` in seconds, or 0.0 where none runs."""
     return _current.blocked_for() if _current else 0.0
+
+
+def lag() -> Lag | None:
+    """Return the lag histogram of the running watchdog, or ``None`` where none runs."""
+    return _current.lag() if _current else None
 
 
 @asynccontextmanager

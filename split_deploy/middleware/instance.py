@@ -5,7 +5,7 @@ from django.core.signals import request_finished
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from split_deploy import request_id
+from split_deploy import hops, request_id
 from split_deploy.conf import get_config
 from split_deploy.middleware.base import SyncAndAsyncMiddleware
 
@@ -33,6 +33,8 @@ class InstanceMiddleware(SyncAndAsyncMiddleware):
 
     async def ahandle(self, request: HttpRequest) -> HttpResponseBase:
         self._enter(request)
+        if counted := hops.current():
+            counted.request = request
         return self._labelled(request, await self.get_response(request))
 
     def _enter(self, request: HttpRequest) -> None:

@@ -84,3 +84,47 @@ async def test_its_thread_ends_with_it(quick):
     async with watchdog.running():
         assert "split-deploy-watchdog" in {thread.name for thread in threading.enumerate()}
     assert "split-deploy-watchdog" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.asyncio
+async def test_each_sign_of_life_counts_in_the_lag_histogram(quick):
+    async with watchdog.running():
+        await asyncio.sleep(0.3)
+        lag = watchdog.lag()
+
+    assert 5 <= lag.count <= 30  # asked every 12.5 ms
+    assert list(lag.buckets) == list(watchdog.BUCKETS)
+    assert list(lag.buckets.values()) == sorted(lag.buckets.values())
+    assert lag.buckets[10.0] == lag.count
+    assert 0 < lag.sum <= lag.max * lag.count
+
+
+@pytest.mark.asyncio
+async def test_a_block_is_one_late_sign_of_life(quick):
+    async with watchdog.running():
+        await long_enough_to_be_seen()
+        time.sleep(0.3)  # noqa: ASYNC251
+        await long_enough_to_be_seen()
+        lag = watchdog.lag()
+
+    assert 0.25 < lag.max < 0.5
+    assert lag.buckets[0.25] == lag.count - 1
+    assert lag.buckets[0.5] == lag.count
+    assert lag.sum >= lag.max
+
+
+@pytest.mark.asyncio
+async def test_what_is_later_than_the_last_bound_counts_in_the_total_alone():
+    dog = watchdog.Watchdog(warning=60)
+    dog._asked = time.monotonic() - 11
+    dog._sign_of_life()
+
+    lag = dog.lag()
+    assert set(lag.buckets.values()) == {0}
+    assert lag.count == 1
+    assert lag.max > 11
+
+
+@pytest.mark.asyncio
+async def test_where_none_runs_there_is_no_lag():
+    assert watchdog.lag() is None

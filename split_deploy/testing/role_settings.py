@@ -1,0 +1,116 @@
+"""The settings of one role, in a process that runs under those of the other."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any, Final
+
+from django.conf import ENVIRONMENT_VARIABLE, global_settings, settings
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from split_deploy import _settings_dump
+from split_deploy._elsewhere import ElsewhereError, output_of
+from split_deploy.conf import Role, get_config
+
+#: What stays as it is. The first have been acted upon when a test begins: the apps are loaded and
+#: their tables made in the test databases, which the process has open, and logging is set up. The
+#: last are what Django's setup_test_environment() changes.
+FIXED: Final = frozenset(
+    {
+        *("DATABASES", "INSTALLED_APPS", "LOGGING", "LOGGING_CONFIG"),
+        *("ALLOWED_HOSTS", "DEBUG", "EMAIL_BACKEND"),
+    }
+)
+
+_MISSING: Final = object()
+
+
+def overrides(role: Role) -> dict[str, Any]:
+    """Return ``role``'s values of the settings that are not the same everywhere.
+
+    That is in both roles and where this process was started. Without those of ``FIXED``, and
+    without those with a value that can't be pickled: these stay as they are.
+
+    Raises ``ImproperlyConfigured`` if a role's settings module can't be loaded.
+    """
+    config = get_config()
+    modules: dict[Role, str] = {"sync": config.sync_settings, "async": config.async_settings}
+    own = os.environ.get(ENVIRONMENT_VARIABLE)  # None after settings.configure()
+    return _overrides(modules[role], (*modules.values(), *([own] if own else [])))
+
+
+@cache
+def _overrides(module: str, everywhere: tuple[str, ...]) -> dict[str, Any]:
+    loaded = [_load(each) for each in everywhere]
+    unknown = frozenset().union(*(names for _, names in loaded))
+    names = frozenset().union(*(values for values, _ in loaded)) - FIXED - unknown
+    wanted, _ = _load(module)
+    return {
+        name: _value(wanted, name)
+        for name in names
+        if any(_value(values, name) != _value(wanted, name) for values, _ in loaded)
+    }
+
+
+def _value(values: dict[str, Any], name: str) -> Any:
+    return values.get(name, getattr(global_settings, name, _MISSING))
+
+
+@contextmanager
+def in_force(role: Role) -> Iterator[None]:
+    """Put the settings of ``role`` in force inside the context, if they aren't already.
+
+    For what overlaps, as requests that a test gathers, the first puts them in force and the last
+    takes them back.
+    """
+    if not _depth[role]:
+        if get_config().role == role:
+            yield
+            return
+        _restoring[role] = ExitStack()
+        _restoring[role].enter_context(_overridden(overrides(role)))
+    _depth[role] += 1
+    try:
+        yield
+    finally:
+        _depth[role] -= 1
+        if not _depth[role]:
+            _restoring.pop(role).close()
+
+
+_depth: Counter[Role] = Counter()
+_restoring: dict[Role, ExitStack] = {}
+
+
+@contextmanager
+def _overridden(values: dict[str, Any]) -> Iterator[None]:
+    present = {name: value for name, value in values.items() if value is not _MISSING}
+    with override_settings(**present):
+        for name in values.keys() - present.keys():
+            delattr(settings, name)
+        yield
+
+
+def override_one(holder: Any, name: str, value: Any) -> None:
+    """Set one of ``overrides()`` on ``holder``, which is like ``django.conf.settings``."""
+    if value is _MISSING:
+        delattr(holder, name)
+    else:
+        setattr(holder, name, value)
+
+
+@cache
+def _load(module: str) -> tuple[dict[str, Any], set[str]]:
+    """The settings of ``module``, and the names of those that can't be had."""
+    if module == os.environ.get(ENVIRONMENT_VARIABLE):
+        return _settings_dump.settings_of(module), set()
+    try:
+        printed = output_of(_settings_dump.__name__, module)
+    except ElsewhereError as error:
+        raise ImproperlyConfigured(
+            f"The settings module {module!r}, named in SPLIT_DEPLOY, can't be loaded: {error}"
+        ) from error
+    return _settings_dump.loaded(printed.splitlines()[-1])
