@@ -27,6 +27,7 @@ lint: $(MADE) ## ruff and mypy
 	DJANGO_ENV=test $(BIN)/mypy
 
 check: $(MADE) ## Django's checks in both roles, migrations, server and proxy configuration
+	$(BIN)/split-deploy check --fail-level WARNING
 	DJANGO_SETTINGS_MODULE=settings.sync_only $(BIN)/python manage.py check
 	DJANGO_SETTINGS_MODULE=settings.async_only $(BIN)/python manage.py check
 	$(BIN)/python manage.py makemigrations --check --dry-run

@@ -7,7 +7,9 @@ from django.core.asgi import get_asgi_application
 
 from split_deploy._asgi_types import ASGIApplication, Receive, Scope, Send
 from split_deploy.access_log import AccessLog, request_target
+from split_deploy.hops import HopCounter
 from split_deploy.lifespan import Lifespan
+from split_deploy.purity import verify_purity
 from split_deploy.roles import verify_role
 from split_deploy.run.reload import watch_if_asked
 
@@ -24,10 +26,14 @@ def get_async_application(*, websocket: ASGIApplication | None = None) -> ASGIAp
     Django itself serves HTTP alone. ``websocket`` is the ASGI application that WebSocket
     connections go to, such as the consumers of Channels; without one they are refused with 403.
 
-    Raises ``ImproperlyConfigured`` if the settings in use are not those of the async or mixed role.
+    Raises ``ImproperlyConfigured`` if the settings in use are not those of the async or mixed role,
+    or if the system checks find that the instance is not pure.
     """
+    # First of all, so that a mistake that is about to be found can be mended while it watches.
     watch_if_asked(verify_role("async", "mixed"))
-    return AsyncApplication(http=get_asgi_application(), websocket=websocket or _refuse)
+    application = AsyncApplication(http=get_asgi_application(), websocket=websocket or _refuse)
+    verify_purity()
+    return application
 
 
 class AsyncApplication:
@@ -35,7 +41,7 @@ class AsyncApplication:
 
     def __init__(self, *, http: ASGIApplication, websocket: ASGIApplication) -> None:
         self._by_type: dict[str, ASGIApplication] = {
-            "http": AccessLog(http),
+            "http": HopCounter(AccessLog(http)),
             "websocket": websocket,
             "lifespan": Lifespan(),
         }

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import cast
 
 import split_deploy
+from split_deploy.checks import cli as check
 from split_deploy.nginx import cli as nginx
 from split_deploy.run import cli as run
 
 _SUBCOMMANDS = {
     "run": (run, "start both instances and nginx in front of them, on this machine"),
+    "check": (check, "run the system checks for both roles"),
     "nginx": (nginx, "print the nginx configuration"),
 }
 

@@ -22,7 +22,7 @@ FAILED = 2
 def main() -> int:
     """Do each step until one fails. Return 0 or ``FAILED``; the result file has the rest, as JSON.
 
-    That is ``{"problem": "..."}``, or what nginx has to know.
+    That is ``{"problem": "...", "step": 1}``, or what nginx has to know.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("application", help="module:attribute of the entry point")
@@ -43,11 +43,12 @@ def main() -> int:
             ("the migrations", _migrate),
             ("the static files", lambda: _collect_static(options.static, link=options.link)),
         ]
-    for name, step in steps:
+    for number, (name, step) in enumerate(steps):
         try:
             step()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a project can fail in any way
-            options.result.write_text(json.dumps({"problem": f"{name}: {_one_message(error)}"}))
+            problem = {"problem": f"{name}: {_one_message(error)}", "step": number}
+            options.result.write_text(json.dumps(problem))
             return FAILED
     options.result.write_text(json.dumps(_facts()))
     return 0

@@ -55,11 +55,16 @@ def loaded_files() -> set[str]:
     """The files of the project's own loaded modules, those that settings include among them.
 
     django-split-settings enters what it includes in ``sys.modules``, for autoreloaders like this.
+    What is loaded only because ``reverse()`` looked into the other instance's URLs is left out.
     """
+    from split_deploy.reversing import foreign_modules
+
+    foreign = foreign_modules()
     here, environment = _real(f"{Path.cwd()}") + "/", _real(sys.prefix) + "/"
     origins = (
         getattr(getattr(module, "__spec__", None), "origin", None)
-        for module in list(sys.modules.values())
+        for name, module in list(sys.modules.items())
+        if name not in foreign
     )
     return {
         origin

@@ -158,13 +158,12 @@ class Supervisor:
             self._prepare_one("sync", options.wsgi, options.sync_settings, *sync),
             self._prepare_one("async", options.asgi, options.async_settings),
         )
-        # What both find is one problem.
-        if problems := dict.fromkeys(
-            result["problem"] for result in results if "problem" in result
-        ):
-            for problem in problems:
-                for line in problem.splitlines():
-                    self._say(f"did not start: {line}")
+        if failed := [result for result in results if "problem" in result]:
+            # What both find is one problem, and what the other meets later follows from it.
+            first = min(result["step"] for result in failed)
+            for problem in dict.fromkeys(r["problem"] for r in failed if r["step"] == first):
+                for line in f"did not start: {problem}".splitlines():
+                    self._say(line)
             raise _RunError(2)
         self._project = results[0]
         for line in self._project["applied"]:
@@ -195,7 +194,8 @@ class Supervisor:
             await child.stop(STOP_TIMEOUT)
         if not result.exists():
             said = "\n".join(child.last_lines)
-            return {"problem": f"{settings_module} can't be loaded (exit status {status}).\n{said}"}
+            problem = f"{settings_module} can't be loaded (exit status {status}).\n{said}"
+            return {"problem": problem, "step": 0}
         applied = [line.strip() for line in lines if line.startswith("  Applying")]
         return {**json.loads(result.read_text()), "applied": applied}
 

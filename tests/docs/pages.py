@@ -20,7 +20,14 @@ from docs.includes import expand
 from tests.e2e.stack import ROOT
 
 #: Pages whose blocks are proven by a test of their own.
-ELSEWHERE: Final = {"existing-project.md": "tests/e2e/test_package.py"}
+ELSEWHERE: Final = {
+    "checks.md": "tests/checks/test_examples.py",
+    "existing-project.md": "tests/e2e/test_package.py",
+    "inspection.md": "tests/inspection/test_docs.py",
+    "reversing.md": "tests/unit/test_reversing.py",
+    "runtime-guards.md": "tests/unit/test_runtime_docs.py",
+    "testing.md": "tests/plugin/test_pytest_plugin.py",
+}
 
 PAGES: Final = (
     ROOT / "README.md",

@@ -73,16 +73,19 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project that can be edited."""
-    folder = tmp_path / "project"
+def copy_of_the_project(folder):
+    """Copy the project to ``folder``, to be edited there."""
     ignored = shutil.ignore_patterns(
         ".*", "tests", "docs", "site", "__pycache__", "var", "*.egg-info"
     )
     shutil.copytree(ROOT, folder, ignore=ignored)
     (folder / "var").mkdir()
     return folder
+
+
+@pytest.fixture
+def project(tmp_path):
+    return copy_of_the_project(tmp_path / "project")
 
 
 def test_each_path_is_answered_by_its_instance(stack):

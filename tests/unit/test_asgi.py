@@ -50,7 +50,7 @@ async def test_a_response_is_logged_once_with_role_id_size_and_duration(lines):
     assert start == (
         'role=async client=203.0.113.9 method=GET path="/a%20b%22?q=%0A" status=200 bytes=5'
     )
-    assert duration.split(" ")[1] == "request_id=abcdefgh"
+    assert duration.split(" ")[1] == "hops=-"
 
 
 @pytest.mark.asyncio
@@ -100,7 +100,7 @@ async def test_with_the_log_off_the_application_is_called_as_it_is(lines):
 
 @pytest.mark.asyncio
 async def test_a_websocket_is_refused_with_a_hint_where_nobody_serves_it(settings, caplog):
-    settings.SPLIT_DEPLOY = {"ROLE": "async"}
+    settings.SPLIT_DEPLOY = {"ROLE": "async", "REFUSE_IMPURE": False}
     sent = []
 
     async def receive():

@@ -25,10 +25,10 @@ def test_asgi_under_sync_settings_says_which_of_the_two_to_change(settings):
 
 @pytest.mark.parametrize("role", ["async", "mixed"])
 def test_asgi_serves_the_async_and_the_mixed_role(settings, role):
-    settings.SPLIT_DEPLOY = {"ROLE": role}
+    settings.SPLIT_DEPLOY = {"ROLE": role, "REFUSE_IMPURE": False}
     assert callable(get_async_application())
 
 
 def test_wsgi_serves_the_sync_role(settings):
-    settings.SPLIT_DEPLOY = {"ROLE": "sync"}
+    settings.SPLIT_DEPLOY = {"ROLE": "sync", "REFUSE_IMPURE": False}
     assert callable(get_sync_application())

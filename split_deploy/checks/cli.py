@@ -1,0 +1,47 @@
+"""Run the system checks for both roles, each under its own settings, with one exit status."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from django.conf import ENVIRONMENT_VARIABLE
+
+from split_deploy.checks.tag import TAG
+
+_LEVELS: Final = ("ERROR", "WARNING", "INFO")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``split-deploy check``."""
+    parser.add_argument("--sync-settings", default="settings.sync_only", help="[%(default)s]")
+    parser.add_argument("--async-settings", default="settings.async_only", help="[%(default)s]")
+    parser.add_argument(
+        "--fail-level",
+        choices=_LEVELS,
+        default="ERROR",
+        help="what makes it exit with 1 [%(default)s]",
+    )
+
+
+def handle(namespace: argparse.Namespace) -> int:
+    """Return 0 if neither role has a message of ``--fail-level`` or above, else 1."""
+    statuses = [
+        _check("sync", namespace.sync_settings, namespace.fail_level),
+        _check("async", namespace.async_settings, namespace.fail_level),
+    ]
+    return 1 if any(statuses) else 0
+
+
+def _check(role: str, module: str, fail_level: str) -> int:
+    print(f"{role} ({module}):", flush=True)
+    # The folder of the project is first on the path, as it is for manage.py.
+    path = os.pathsep.join([str(Path.cwd()), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--tag", TAG, "--fail-level", fail_level],
+        env=os.environ | {ENVIRONMENT_VARIABLE: module, "PYTHONPATH": path},
+        check=False,
+    )
+    return done.returncode

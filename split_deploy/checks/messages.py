@@ -1,0 +1,32 @@
+"""The ids: one place that shows which are taken. An id is never given to another check."""
+
+from typing import Final
+
+SYNC_VIEW_IN_ASYNC_URLCONF: Final = "split_deploy.E001"
+ASYNC_VIEW_IN_SYNC_URLCONF: Final = "split_deploy.E002"
+VIEW_THAT_FAILS: Final = "split_deploy.E003"
+VIEW_WITH_A_PROBLEM: Final = "split_deploy.W004"
+
+ASYNC_URL_OUTSIDE_PREFIX: Final = "split_deploy.E011"
+SYNC_URL_INSIDE_PREFIX: Final = "split_deploy.E012"
+AMBIGUOUS_NAME: Final = "split_deploy.E013"
+LOGIN_URL_DOES_NOT_RESOLVE: Final = "split_deploy.E014"
+ERROR_HANDLER_DOES_NOT_FIT: Final = "split_deploy.E015"
+OTHER_URLCONF_DOES_NOT_LOAD: Final = "split_deploy.E016"
+
+MIDDLEWARE_ADAPTED: Final = "split_deploy.W021"
+MIDDLEWARE_CANNOT_RUN: Final = "split_deploy.E022"
+
+SYNC_RECEIVER: Final = "split_deploy.W031"
+
+ATOMIC_REQUESTS: Final = "split_deploy.E041"
+PERSISTENT_CONNECTIONS: Final = "split_deploy.E042"
+
+SETTING_DIFFERS: Final = "split_deploy.E051"
+SIBLING_DOES_NOT_LOAD: Final = "split_deploy.E052"
+SIBLING_HAS_WRONG_ROLE: Final = "split_deploy.E053"
+SESSIONS_IN_UNSHARED_CACHE: Final = "split_deploy.E054"
+CACHE_NOT_SHARED: Final = "split_deploy.W055"
+URLCONF_KEY_IS_WRONG: Final = "split_deploy.E056"
+
+SUSPECTED_IN_SOURCE: Final = "split_deploy.W061"

@@ -1,0 +1,64 @@
+"""An instance that is not pure does not start."""
+
+import logging
+import sys
+from typing import Final
+
+from django.core.checks import ERROR, CheckMessage, run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from split_deploy.checks.tag import TAG
+from split_deploy.conf import get_config
+
+logger = logging.getLogger("split_deploy.purity")
+
+#: What Gunicorn runs workers with that are no place for a sync instance: the modules that it
+# imports : for them, and the names by which it calls them. It imports none but the one in use.
+_ASYNC_WORKERS: Final = {
+    "gunicorn.workers.gasgi": "asgi",
+    "gunicorn.workers.ggevent": "gevent",
+    "gunicorn.workers.geventlet": "eventlet",
+    "gunicorn.workers.gtornado": "tornado",
+    "uvicorn_worker": "uvicorn_worker.UvicornWorker",
+    "uvicorn.workers": "uvicorn.workers.UvicornWorker",
+}
+
+
+def refuse_async_worker() -> None:
+    """Raise ``ImproperlyConfigured`` if Gunicorn runs this process with an async worker class."""
+    for module, worker_class in _ASYNC_WORKERS.items():
+        if module in sys.modules:
+            raise ImproperlyConfigured(
+                f"Gunicorn serves wsgi.py with the worker class {worker_class!r}, and the sync "
+                'instance is made of threads. Either set worker_class = "gthread" in '
+                "gunicorn.conf.py, or serve asgi.py with it, under the async instance's settings."
+            )
+
+
+def verify_purity() -> None:
+    """Run the system checks of split_deploy for the role of the settings in use.
+
+    Errors raise ``ImproperlyConfigured``, which lists all of them, or are logged if
+    ``SPLIT_DEPLOY["REFUSE_IMPURE"]`` is off. ``SILENCED_SYSTEM_CHECKS`` counts, and warnings are
+    for ``manage.py check``.
+    """
+    errors = [
+        message
+        for message in run_checks(tags=[TAG])
+        if message.level >= ERROR and not message.is_silenced()
+    ]
+    if not errors:
+        return
+    config = get_config()
+    report = "\n".join(map(_line, errors))
+    if not config.refuse_impure:
+        logger.error("The %s instance is not pure:\n%s", config.role, report)
+        return
+    raise ImproperlyConfigured(
+        f"The {config.role} instance is not pure, so it does not start:\n{report}\n"
+        'SPLIT_DEPLOY["REFUSE_IMPURE"] = False would make this a line in the log.'
+    )
+
+
+def _line(message: CheckMessage) -> str:
+    return f"  {message}"

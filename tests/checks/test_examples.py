@@ -1,0 +1,97 @@
+"""docs/checks.md: each id has an example, which triggers that id and no other."""
+
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from split_deploy.checks import messages
+from tests.e2e.stack import ROOT, clean_environment
+
+PAGE = (ROOT / "docs" / "checks.md").read_text()
+FENCE = re.compile(r'^( *)```python title="([^"]+)"\n(.*?)^\1```', re.MULTILINE | re.DOTALL)
+BASE, *SECTIONS = re.split(r"^### (split_deploy\.\w+)\n", PAGE, flags=re.MULTILINE)
+EXAMPLES = dict(zip(SECTIONS[::2], SECTIONS[1::2], strict=True))
+IDS = {value for name, value in vars(messages).items() if name.isupper()}
+
+
+def write(folder, text):
+    for indent, title, code in FENCE.findall(text):
+        name, _, where = title.partition(" ")
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        before = path.read_text() + "\n" if where == "(at its end)" else ""
+        path.write_text(before + textwrap.dedent(code) if indent else before + code)
+
+
+def check(folder, *arguments):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "split_deploy", "check", "--fail-level", "WARNING"),
+            *("--sync-settings", "sync_settings", "--async-settings", "async_settings"),
+            *arguments,
+        ],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(tmp_path):
+    write(tmp_path, BASE)
+    return tmp_path
+
+
+def test_the_project_of_the_examples_is_pure(project):
+    status, output = check(project)
+    assert status == 0, output
+    assert output.count("no issues") == 2
+
+
+def test_every_id_has_an_example():
+    assert set(EXAMPLES) == IDS
+
+
+@pytest.mark.parametrize("id_", sorted(EXAMPLES))
+def test_its_example_triggers_exactly_this_id(project, id_):
+    write(project, EXAMPLES[id_])
+
+    status, output = check(project)
+
+    assert set(re.findall(r"split_deploy\.[EW]\d{3}", output)) == {id_}, output
+    assert status == 1
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("id_", ["split_deploy.E001", "split_deploy.W055"])
+def test_it_is_silenced_as_usual(project, id_):
+    write(project, EXAMPLES[id_])
+    settings = project / "base.py"
+    settings.write_text(f"{settings.read_text()}\nSILENCED_SYSTEM_CHECKS = ['{id_}']\n")
+
+    status, output = check(project)
+
+    assert status == 0, output
+
+
+def test_a_message_names_the_view_its_file_and_line_and_the_fix(project):
+    write(project, EXAMPLES["split_deploy.E001"])
+    _, output = check(project)
+    assert "shop/views.py:4: (split_deploy.E001) /async/home/ is sync (shop.views.home: " in output
+    assert "HINT: " in output
+    assert (
+        "Move the URL to the sync instance's URLconf, or write the view as `async def`." in output
+    )
+
+
+def test_a_warning_alone_does_not_fail_by_default(project):
+    write(project, EXAMPLES["split_deploy.W055"])
+    status, output = check(project, "--fail-level", "ERROR")
+    assert status == 0
+    assert "split_deploy.W055" in output
