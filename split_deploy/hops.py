@@ -208,6 +208,8 @@ class HopCounter:
         self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Also where the server runs no lifespan.
+        count_default_executor()
         hops = Hops(recording=settings.DEBUG or self._is_recorded())
         token = _current.set(hops)
         try:
@@ -225,6 +227,8 @@ class HopCounter:
             _current.reset(token)
             if hops.count and self._logged:
                 self._logged.log(hops)
+            # A task that outlives the response has this in its context; the request need not live.
+            hops.request = None
 
     def _is_recorded(self) -> bool:
         self._requests += 1

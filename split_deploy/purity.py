@@ -2,12 +2,13 @@
 
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from django.core.checks import ERROR, CheckMessage, run_checks
+from django.core.checks import ERROR, CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 
-from split_deploy.checks.tag import TAG
+from split_deploy import checks
 from split_deploy.conf import get_config
 
 logger = logging.getLogger("split_deploy.purity")
@@ -42,11 +43,11 @@ def verify_purity() -> None:
     ``SPLIT_DEPLOY["REFUSE_IMPURE"]`` is off. ``SILENCED_SYSTEM_CHECKS`` counts, and warnings are
     for ``manage.py check``.
     """
-    errors = [
-        message
-        for message in run_checks(tags=[TAG])
-        if message.level >= ERROR and not message.is_silenced()
-    ]
+    # Uvicorn may import the application inside its event loop, where Django refuses the queries
+    # that a URLconf may make when it is imported. A thread has no loop, like ``manage.py check``.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        found = thread.submit(checks.run, at_start=True).result()
+    errors = [message for message in found if message.level >= ERROR and not message.is_silenced()]
     if not errors:
         return
     config = get_config()

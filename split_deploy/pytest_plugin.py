@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Where there is no Django the name is somebody else's.
+    if not (config.pluginmanager.hasplugin("django") or "DJANGO_SETTINGS_MODULE" in os.environ):
+        return
     # Of two plugins' fixtures with one name the one that is registered last counts, and those that
     # are installed are registered in no particular order.
     config.pluginmanager.register(InPlaceOfPytestDjango(), "split_deploy.in_place_of_pytest_django")

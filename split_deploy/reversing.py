@@ -123,6 +123,8 @@ class _Sibling(NamedTuple):
     urlconf: str
 
     def load(self) -> None:
+        if self.urlconf in sys.modules:
+            return
         before = set(sys.modules)
         try:
             import_module(self.urlconf)

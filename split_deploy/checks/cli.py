@@ -7,17 +7,21 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from django.conf import ENVIRONMENT_VARIABLE
+from django.conf import ENVIRONMENT_VARIABLE, settings
 
 from split_deploy.checks.tag import TAG
+from split_deploy.conf import get_config
 
 _LEVELS: Final = ("ERROR", "WARNING", "INFO")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``split-deploy check``."""
-    parser.add_argument("--sync-settings", default="settings.sync_only", help="[%(default)s]")
-    parser.add_argument("--async-settings", default="settings.async_only", help="[%(default)s]")
+    """Declare the options of ``split-deploy check``; ``manage.py`` knows the settings modules."""
+    sync, async_ = "settings.sync_only", "settings.async_only"
+    if settings.configured:
+        sync, async_ = get_config().sync_settings, get_config().async_settings
+    parser.add_argument("--sync-settings", default=sync, help="[%(default)s]")
+    parser.add_argument("--async-settings", default=async_, help="[%(default)s]")
     parser.add_argument(
         "--fail-level",
         choices=_LEVELS,

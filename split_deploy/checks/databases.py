@@ -29,7 +29,7 @@ def check() -> Iterator[CheckMessage]:
             yield Error(
                 f'{where}["CONN_MAX_AGE"] is {database["CONN_MAX_AGE"]} in the async role: each '
                 "request there has a thread of its own for the database, so a connection that is "
-                "kept is never used again and never closed.",
+                "kept is never used again, and stays open until the garbage collector finds it.",
                 hint="Set it to 0 in the async instance's settings; the database's own pooler, or "
                 'psycopg\'s pool in OPTIONS["pool"], can keep connections.',
                 obj=where,

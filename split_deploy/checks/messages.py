@@ -6,6 +6,7 @@ SYNC_VIEW_IN_ASYNC_URLCONF: Final = "split_deploy.E001"
 ASYNC_VIEW_IN_SYNC_URLCONF: Final = "split_deploy.E002"
 VIEW_THAT_FAILS: Final = "split_deploy.E003"
 VIEW_WITH_A_PROBLEM: Final = "split_deploy.W004"
+URLCONF_DOES_NOT_LOAD: Final = "split_deploy.E005"
 
 ASYNC_URL_OUTSIDE_PREFIX: Final = "split_deploy.E011"
 SYNC_URL_INSIDE_PREFIX: Final = "split_deploy.E012"
@@ -28,5 +29,8 @@ SIBLING_HAS_WRONG_ROLE: Final = "split_deploy.E053"
 SESSIONS_IN_UNSHARED_CACHE: Final = "split_deploy.E054"
 CACHE_NOT_SHARED: Final = "split_deploy.W055"
 URLCONF_KEY_IS_WRONG: Final = "split_deploy.E056"
+DATABASE_ELSEWHERE: Final = "split_deploy.W057"
 
 SUSPECTED_IN_SOURCE: Final = "split_deploy.W061"
+
+CHECK_DID_NOT_RUN: Final = "split_deploy.W091"

@@ -16,11 +16,12 @@ def check() -> Iterator[CheckMessage]:
         where = str(middleware.location or middleware.path)
         if middleware.error is not None:
             yield Error(middleware.error, obj=where, id=messages.MIDDLEWARE_CANNOT_RUN)
-        elif middleware.adapted:
+        # Django also adapts those outside of one that it adapts; that one is to blame.
+        elif not (middleware.sync_capable if role == "sync" else middleware.async_capable):
             only = "async" if role == "sync" else "sync"
             yield Warning(
-                f"{middleware.path} is {only} only: Django adapts it in the {role} role, which "
-                f"crosses between thread and event loop {middleware.hops} times a request.",
+                f"{middleware.path} is {only} only: Django adapts it in the {role} role, and with "
+                "every request crosses between thread and event loop for it.",
                 hint="Write it for both modes with sync_and_async_middleware, or leave it out of "
                 "this instance's MIDDLEWARE.",
                 obj=where,

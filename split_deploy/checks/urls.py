@@ -1,5 +1,6 @@
 """Each URL is where nginx sends it, and each name leads somewhere, and to one place."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -7,7 +8,7 @@ from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, get_resolver
+from django.urls import get_resolver
 
 from split_deploy.checks import messages
 from split_deploy.conf import Role, get_config
@@ -24,13 +25,15 @@ def check() -> Iterator[CheckMessage]:
         yield from _check_prefix(config.role, config.async_prefix)
         yield from _check_names()
     yield from _check_login_url()
-    yield from _check_error_handlers(config.role)
+    yield from _check_error_handlers()
 
 
 def _check_prefix(role: Role, prefix: str) -> Iterator[CheckMessage]:
     for view in inspect_urlconf():
-        inside = view.route.removeprefix("^").startswith(prefix)
+        inside = _is_inside(view.route, prefix)
         where = str(view.location or view.view)
+        if inside is None:
+            continue
         if role == "async" and not inside:
             yield Error(
                 f"/{view.route} is in the URLconf of the async instance, and outside of /{prefix}: "
@@ -49,6 +52,22 @@ def _check_prefix(role: Role, prefix: str) -> Iterator[CheckMessage]:
                 obj=where,
                 id=messages.SYNC_URL_INSIDE_PREFIX,
             )
+
+
+# Where a route stops being text: a converter, or what a regular expression means by itself.
+_PATTERN: Final = re.compile(r"[<(\[.*+?{|$\\]")
+
+
+def _is_inside(route: str, prefix: str) -> bool | None:
+    """Whether all that ``route`` matches is below ``prefix``; ``None`` if the text can't tell."""
+    text = re.sub(r"^(?:\^|\\A)", "", route)
+    text = re.sub(r"\\([/_~-])", r"\1", text)
+    literal = _PATTERN.split(text, maxsplit=1)[0]
+    if literal.startswith(prefix):
+        return True
+    if prefix.startswith(literal) and literal != text:
+        return None
+    return False
 
 
 def _check_names() -> Iterator[CheckMessage]:
@@ -74,8 +93,9 @@ def _check_names() -> Iterator[CheckMessage]:
 
 def _check_login_url() -> Iterator[CheckMessage]:
     try:
-        resolve_url(settings.LOGIN_URL)
-    except NoReverseMatch as error:
+        if settings.LOGIN_URL:  # without one there is nothing to resolve
+            resolve_url(settings.LOGIN_URL)
+    except Exception as error:  # noqa: BLE001 - a lazy one may import the other URLconf
         # Not the value itself: if it is lazy, to show it is to fail again.
         yield Error(
             f"LOGIN_URL is no URL, and not the name of one in {settings.ROOT_URLCONF}: {error}",
@@ -86,7 +106,7 @@ def _check_login_url() -> Iterator[CheckMessage]:
         )
 
 
-def _check_error_handlers(role: Role) -> Iterator[CheckMessage]:
+def _check_error_handlers() -> Iterator[CheckMessage]:
     resolver = get_resolver()
     for status in _STATUSES:
         name = f"handler{status}"
@@ -95,12 +115,9 @@ def _check_error_handlers(role: Role) -> Iterator[CheckMessage]:
         except Exception as error:  # noqa: BLE001 - whatever an import can raise
             reason = f"can't be imported: {error}"
         else:
-            if role == "sync" and iscoroutinefunction(handler):
-                reason = (
-                    "is async, and Django calls error handlers of the sync instance as they are"
-                )
-            else:
+            if not iscoroutinefunction(handler):
                 continue
+            reason = "is async, and Django calls error handlers as they are, in both instances"
         yield Error(
             f"{name} of {settings.ROOT_URLCONF} {reason}.",
             hint=f"Correct {name} in {settings.ROOT_URLCONF}.",

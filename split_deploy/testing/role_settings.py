@@ -113,4 +113,6 @@ def _load(module: str) -> tuple[dict[str, Any], set[str]]:
         raise ImproperlyConfigured(
             f"The settings module {module!r}, named in SPLIT_DEPLOY, can't be loaded: {error}"
         ) from error
-    return _settings_dump.loaded(printed.splitlines()[-1])
+    mark = _settings_dump.MARK
+    (line,) = [line for line in printed.splitlines() if line.startswith(mark)]
+    return _settings_dump.loaded(line.removeprefix(mark))

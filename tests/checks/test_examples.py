@@ -95,3 +95,93 @@ def test_a_warning_alone_does_not_fail_by_default(project):
     status, output = check(project, "--fail-level", "ERROR")
     assert status == 0
     assert "split_deploy.W055" in output
+
+
+def test_a_middleware_that_drags_others_along_is_the_one_that_is_blamed(project):
+    write(project, EXAMPLES["split_deploy.W021"])
+    _, output = check(project)
+    assert output.count("split_deploy.W021") == 1
+    assert "shop.middleware.timing is sync only" in output
+
+
+def test_django_s_test_runner_is_not_taken_for_a_difference(project):
+    """It changes ALLOWED_HOSTS and DATABASES before it runs the checks."""
+    (project / "shop" / "tests.py").write_text(
+        "from django.test import SimpleTestCase\n\n"
+        "class Test(SimpleTestCase):\n    def test(self):\n        pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "test", "--settings", "sync_settings"],
+        cwd=project,
+        env=clean_environment() | {"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "System check identified" in done.stderr
+    assert "split_deploy." not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'CSRF_TRUSTED_ORIGINS = {f"https://{n}.example.com" for n in range(20)}',
+        "from functools import partial\nCACHES['default']['KEY_FUNCTION'] = partial(print)",
+        "def key(*args):\n    return ''\n\nCACHES['default']['KEY_FUNCTION'] = key",
+        "from django.utils.functional import SimpleLazyObject as L\nSECRET_KEY = L(lambda: 'key')",
+        "LOGIN_URL = None",
+        "import atexit\natexit.register(print, 'bye')",
+    ],
+)
+def test_settings_of_unusual_kinds_are_no_difference(project, code):
+    settings = project / "base.py"
+    settings.write_text(f"{settings.read_text()}\n{code}\n")
+    status, output = check(project)
+    assert status == 0, output
+
+
+def test_a_urlconf_that_queries_when_it_is_imported_is_checked_inside_an_event_loop(project):
+    """Uvicorn with several workers imports the application there."""
+    (project / "asgi.py").write_text(
+        "import os\n"
+        "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'async_settings')\n"
+        "from split_deploy.asgi import get_async_application\n"
+        "application = get_async_application()\n"
+    )
+    urls = project / "urls.py"
+    urls.write_text(
+        f"{urls.read_text()}\nfrom django.db import connection\n"
+        "connection.cursor().execute('SELECT 1')\n"
+    )
+    script = "import asyncio\n\nasync def main():\n    import asgi\n\nasyncio.run(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("route", "inside"),
+    [
+        ("async/x/", True),
+        ("^async/x/$", True),
+        (r"\Aasync/x/$", True),
+        (r"^async\/x$", True),
+        ("asyncx/", False),
+        ("ASYNC/", False),
+        ("", False),
+        ("<language>/async/", None),
+        ("^(?P<p>async)/w$", None),
+        ("<path:rest>", None),
+    ],
+)
+def test_what_the_text_of_a_route_cannot_tell_is_not_said(route, inside):
+    from split_deploy.checks.urls import _is_inside
+
+    assert _is_inside(route, "async/") is inside

@@ -313,12 +313,13 @@ async def test_the_thread_of_a_request_ends_with_it():
 
 async def test_where_nothing_hops_no_thread_is_started(monkeypatch):
     started = []
-    monkeypatch.setattr(threading.Thread, "start", started.append)
 
     async def app(scope, receive, send):
         pass
 
-    await hops.HopCounter(app)({"type": "http"}, None, None)
+    with monkeypatch.context() as patched:  # the loop's end starts a thread
+        patched.setattr(threading.Thread, "start", started.append)
+        await hops.HopCounter(app)({"type": "http"}, None, None)
 
     assert started == []
 
@@ -390,7 +391,9 @@ async def test_whoever_runs_the_event_loop_is_not_blamed():
     server = Server()
     await server.get("/native/")
     receivers = "django.dispatch.dispatcher.Signal.asend.<locals>.sync_send"
-    assert site_of(server, receivers).caller == "a task of its own"
+    # Django 5.2 makes a task of it, 6.1 does not.
+    callers = {"a task of its own", "django.dispatch.dispatcher.Signal.asend"}
+    assert site_of(server, receivers).caller in callers
 
 
 def outermost(get_response):
