@@ -28,31 +28,41 @@ FIXED: Final = frozenset(
 _MISSING: Final = object()
 
 
-def overrides(role: Role) -> dict[str, Any]:
-    """Return ``role``'s values of the settings that are not the same everywhere.
+#: What makes a role, and is always the role's own.
+_OF_THE_ROLE: Final = frozenset({"ROOT_URLCONF", "SPLIT_DEPLOY"})
 
-    That is in both roles and where this process was started. Without those of ``FIXED``, and
-    without those with a value that can't be pickled: these stay as they are.
+
+def overrides(role: Role) -> dict[str, Any]:
+    """Return ``role``'s values of the settings in which the two roles differ.
+
+    Without those of ``FIXED``, without those with a value that can't be pickled, and without those
+    that the tests' own settings, if they are a third module, set to something else than either:
+    these stay as they are.
 
     Raises ``ImproperlyConfigured`` if a role's settings module can't be loaded.
     """
     config = get_config()
     modules: dict[Role, str] = {"sync": config.sync_settings, "async": config.async_settings}
-    own = os.environ.get(ENVIRONMENT_VARIABLE)  # None after settings.configure()
-    return _overrides(modules[role], (*modules.values(), *([own] if own else [])))
+    # None after settings.configure()
+    return _overrides(role, modules["sync"], modules["async"], os.environ.get(ENVIRONMENT_VARIABLE))
 
 
 @cache
-def _overrides(module: str, everywhere: tuple[str, ...]) -> dict[str, Any]:
-    loaded = [_load(each) for each in everywhere]
-    unknown = frozenset().union(*(names for _, names in loaded))
-    names = frozenset().union(*(values for values, _ in loaded)) - FIXED - unknown
-    wanted, _ = _load(module)
-    return {
-        name: _value(wanted, name)
-        for name in names
-        if any(_value(values, name) != _value(wanted, name) for values, _ in loaded)
-    }
+def _overrides(role: Role, sync: str, async_: str, own: str | None) -> dict[str, Any]:
+    values = {"sync": _load(sync), "async": _load(async_)}
+    started = _load(own) if own is not None else values[role]
+    unknown = frozenset().union(*(names for _, names in (*values.values(), started)))
+    names = frozenset().union(*(found for found, _ in values.values())) - FIXED - unknown
+
+    def differs(name: str) -> bool:
+        either = [_value(found, name) for found, _ in values.values()]
+        is_the_tests_own = _value(started[0], name) not in either and name not in _OF_THE_ROLE
+        return either[0] != either[1] and not is_the_tests_own
+
+    wanted, _ = values[role]
+    # A third module that is for neither role has to be given both, whatever they have in common.
+    always = _OF_THE_ROLE & names
+    return {name: _value(wanted, name) for name in names if name in always or differs(name)}
 
 
 def _value(values: dict[str, Any], name: str) -> Any:

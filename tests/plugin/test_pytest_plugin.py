@@ -146,6 +146,31 @@ def test_a_setting_of_one_role_alone_is_not_there_in_the_other(mysite):
     ).assert_outcomes(passed=2)
 
 
+def test_what_a_third_module_sets_for_the_tests_stays(mysite):
+    with (mysite.path / "mysite" / "settings_async.py").open("a") as settings:
+        settings.write("\nEMAIL_HOST = 'mail.example.com'\n")
+    (mysite.path / "mysite" / "settings_test.py").write_text(
+        "from mysite.settings_sync import *\n\n"
+        "EMAIL_HOST = 'nowhere.invalid'\n"
+        "PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']\n"
+        "ONLY_IN_TESTS = True\n"
+    )
+    run(
+        mysite,
+        """
+        from django.conf import settings
+
+        def test_async(async_client):
+            assert settings.ROOT_URLCONF == "mysite.async_urls"
+            assert settings.SPLIT_DEPLOY["ROLE"] == "async"
+            assert settings.EMAIL_HOST == "nowhere.invalid"
+            assert settings.PASSWORD_HASHERS == ["django.contrib.auth.hashers.MD5PasswordHasher"]
+            assert settings.ONLY_IN_TESTS is True
+        """,
+        "--ds=mysite.settings_test",
+    ).assert_outcomes(passed=1)
+
+
 def test_what_one_module_changes_in_place_does_not_reach_the_other(mysite):
     for name, code in {
         "settings": 'SHARED = {"by": "all"}',
