@@ -148,10 +148,10 @@ def test_a_setting_of_one_role_alone_is_not_there_in_the_other(mysite):
 
 def test_what_a_third_module_sets_for_the_tests_stays(mysite):
     with (mysite.path / "mysite" / "settings_async.py").open("a") as settings:
-        settings.write("\nEMAIL_HOST = 'mail.example.com'\n")
+        settings.write("\nMEDIA_URL = '/async-media/'\n")
     (mysite.path / "mysite" / "settings_test.py").write_text(
         "from mysite.settings_sync import *\n\n"
-        "EMAIL_HOST = 'nowhere.invalid'\n"
+        "MEDIA_URL = '/test-media/'\n"
         "PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']\n"
         "ONLY_IN_TESTS = True\n"
     )
@@ -163,7 +163,7 @@ def test_what_a_third_module_sets_for_the_tests_stays(mysite):
         def test_async(async_client):
             assert settings.ROOT_URLCONF == "mysite.async_urls"
             assert settings.SPLIT_DEPLOY["ROLE"] == "async"
-            assert settings.EMAIL_HOST == "nowhere.invalid"
+            assert settings.MEDIA_URL == "/test-media/"
             assert settings.PASSWORD_HASHERS == ["django.contrib.auth.hashers.MD5PasswordHasher"]
             assert settings.ONLY_IN_TESTS is True
         """,
