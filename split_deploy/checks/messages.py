@@ -14,6 +14,7 @@ AMBIGUOUS_NAME: Final = "split_deploy.E013"
 LOGIN_URL_DOES_NOT_RESOLVE: Final = "split_deploy.E014"
 ERROR_HANDLER_DOES_NOT_FIT: Final = "split_deploy.E015"
 OTHER_URLCONF_DOES_NOT_LOAD: Final = "split_deploy.E016"
+LOGIN_URL_LEADS_NOWHERE: Final = "split_deploy.W017"
 
 MIDDLEWARE_ADAPTED: Final = "split_deploy.W021"
 MIDDLEWARE_CANNOT_RUN: Final = "split_deploy.E022"

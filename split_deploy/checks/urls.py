@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name for it
 from django.shortcuts import resolve_url
-from django.urls import get_resolver
+from django.urls import Resolver404, get_resolver, get_script_prefix, resolve
 
 from split_deploy.checks import messages
 from split_deploy.conf import Role, get_config
@@ -19,7 +20,7 @@ _STATUSES: Final = (400, 403, 404, 500)
 
 
 def check() -> Iterator[CheckMessage]:
-    """E011 to E016."""
+    """E011 to W017."""
     config = get_config()
     if config.role != "mixed":
         yield from _check_prefix(config.role, config.async_prefix)
@@ -93,8 +94,10 @@ def _check_names() -> Iterator[CheckMessage]:
 
 def _check_login_url() -> Iterator[CheckMessage]:
     try:
-        if settings.LOGIN_URL:  # without one there is nothing to resolve
-            resolve_url(settings.LOGIN_URL)
+        # Without one there is nothing to resolve, and Django's own need not be used.
+        if not settings.LOGIN_URL or not settings.is_overridden("LOGIN_URL"):  # type: ignore[misc]
+            return
+        url = resolve_url(settings.LOGIN_URL)
     except Exception as error:  # noqa: BLE001 - a lazy one may import the other URLconf
         # Not the value itself: if it is lazy, to show it is to fail again.
         yield Error(
@@ -104,6 +107,29 @@ def _check_login_url() -> Iterator[CheckMessage]:
             obj="LOGIN_URL",
             id=messages.LOGIN_URL_DOES_NOT_RESOLVE,
         )
+    else:
+        path = urlsplit(url).path
+        if urlsplit(url).netloc or not path.startswith("/"):
+            return  # another site's
+        config = get_config()
+        urlconfs = (settings.ROOT_URLCONF, config.sync_urlconf, config.async_urlconf)
+        if not any(_resolves(path, urlconf) for urlconf in urlconfs):
+            yield Warning(
+                f"LOGIN_URL is {url!r}, which is no URL of either instance.",
+                hint="Correct it, or silence this if something else behind nginx serves it.",
+                obj="LOGIN_URL",
+                id=messages.LOGIN_URL_LEADS_NOWHERE,
+            )
+
+
+def _resolves(path: str, urlconf: str) -> bool:
+    try:
+        resolve("/" + path.removeprefix(get_script_prefix()), urlconf)
+    except Resolver404:
+        return False
+    except Exception:  # noqa: BLE001 - it can't be imported, which E005 and E016 say
+        return True
+    return True
 
 
 def _check_error_handlers() -> Iterator[CheckMessage]:
