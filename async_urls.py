@@ -16,6 +16,7 @@ urlpatterns = [
                 path("", async_views.non_blocking, name="non-blocking"),
                 path("hello/", async_views.hello, name="hello"),
                 path("whoami/", async_views.whoami, name="whoami"),
+                path("board/urls/", async_views.list_board, name="board-urls"),
                 path("board/check/", async_views.check_board, name="board-check"),
                 path("smoke_some_meats/", async_views.smoke_some_meats, name="smoke-some-meats"),
                 path("burn_some_meats/", async_views.burn_some_meats, name="burn-some-meats"),

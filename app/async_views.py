@@ -23,6 +23,7 @@ from app.checks import check_all
 from app.http_client import watch_client
 from app.models import WatchedURL
 from split_deploy import EventStreamResponse, ServerSentEvent, reverse
+from split_deploy.async_database import objects
 from split_deploy.tasks import background
 
 
@@ -64,6 +65,17 @@ async def check_board(request: HttpRequest) -> HttpResponseBase:
     # Fetched before the stream begins: an error can then still become a 500.
     targets = [row async for row in WatchedURL.objects.values_list("pk", "url")]
     return EventStreamResponse(_events(watch_client(), targets))
+
+
+@require_safe
+async def list_board(request: HttpRequest) -> HttpResponse:
+    """List the URLs on the board.
+
+    In a thread, as Django's ORM does it; on the event loop itself if the async instance has
+    ``ASYNC_DATABASE_CONNECTIONS``.
+    """
+    rows = objects(WatchedURL).values_list("url", flat=True)
+    return JsonResponse({"urls": [url async for url in rows]})
 
 
 async def _events(

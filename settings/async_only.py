@@ -2,12 +2,12 @@
 
 from split_settings.tools import include
 
-include("shared.py")
+from split_deploy.middleware import native
+
+include("shared.py", "components/async_database.py")
 
 ROOT_URLCONF = "async_urls"
 SPLIT_DEPLOY["ROLE"] = "async"
 
-# Under ASGI each request does its database work in a thread of its own, and a connection belongs to
-# the thread that opened it: kept open, it would never be used again and never be closed.
-# https://docs.djangoproject.com/en/stable/ref/databases/#persistent-connections
-DATABASES["default"]["CONN_MAX_AGE"] = 0
+# Django's own middleware without their thread hops: docs/native-middleware.md.
+MIDDLEWARE = native(MIDDLEWARE)

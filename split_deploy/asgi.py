@@ -3,10 +3,11 @@
 import logging
 from typing import Final
 
-from django.core.asgi import get_asgi_application
+import django
 
 from split_deploy._asgi_types import ASGIApplication, Receive, Scope, Send
 from split_deploy.access_log import AccessLog, request_target
+from split_deploy.handlers import NativeASGIHandler
 from split_deploy.hops import HopCounter
 from split_deploy.lifespan import Lifespan
 from split_deploy.purity import verify_purity
@@ -31,7 +32,9 @@ def get_async_application(*, websocket: ASGIApplication | None = None) -> ASGIAp
     """
     # First of all, so that a mistake that is about to be found can be mended while it watches.
     watch_if_asked(verify_role("async", "mixed"))
-    application = AsyncApplication(http=get_asgi_application(), websocket=websocket or _refuse)
+    # As get_asgi_application() does, to which no other handler can be given.
+    django.setup(set_prefix=False)
+    application = AsyncApplication(http=NativeASGIHandler(), websocket=websocket or _refuse)
     verify_purity()
     return application
 

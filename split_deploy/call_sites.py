@@ -23,10 +23,14 @@ _PLUMBING: Final = (
     folder(Path(asyncio.__file__).parent),
     folder(Path(asgiref.sync.__file__).parent),
     str(Path(__file__).with_name("hops.py")),
+    folder(Path(__file__).with_name("pool")),
 )
-# Django's handler takes a request from one middleware to the next, and to the view: frames outside
-# it are those of a middleware further out, which is not to blame.
-_HANDLERS: Final = folder(django.core.handlers.__path__[0])
+# The handler, Django's or ours, takes a request from one middleware to the next, and to the view:
+# frames outside it are those of a middleware further out, which is not to blame.
+_HANDLERS: Final = (
+    folder(django.core.handlers.__path__[0]),
+    folder(Path(__file__).with_name("handlers")),
+)
 # Outside of these is whoever runs the event loop. By their ids: to hash a code object takes long.
 _LOOP: Final = frozenset(
     id(function.__code__)

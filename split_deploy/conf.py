@@ -47,6 +47,11 @@ class Config:
     blocking_allowed: tuple[tuple[str, str], ...] = ()
     #: Seconds that background tasks have to end when the async instance stops.
     drain_timeout: float = 5.0
+    #: How many threads a process of the async instance has at most, for what has to block.
+    threads: int = 8
+    #: Whether a thread that is idle between two calls of a request, outside a transaction, may
+    #: serve another request. Otherwise each has one for itself, from its first call to its end.
+    share_idle_threads: bool = True
 
 
 def get_config() -> Config:
@@ -141,6 +146,12 @@ def _seconds(name: str, value: Any) -> float:
     return float(value)
 
 
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}: it has to be a whole number, at least 1.")
+    return value
+
+
 _VALIDATORS: Final = {
     "role": _one_of_roles,
     "async_prefix": _prefix,
@@ -154,6 +165,8 @@ _VALIDATORS: Final = {
     "loop_block_limit": _seconds,
     "blocking_allowed": _places,
     "drain_timeout": _seconds,
+    "threads": _count,
+    "share_idle_threads": _boolean,
 }
 
 

@@ -1,10 +1,10 @@
 """Counts a request's thread hops where they happen: at the executors that are given the work.
 
 asgiref gives thread-sensitive work to the executor that is registered for the request's
-``ThreadSensitiveContext``, and other work to the event loop's default executor, which
-``asyncio.to_thread()`` uses too. Both are ours here, and count. So 0 means that nothing left the
-event loop, but for what a project gives to an executor or a thread of its own: see
-``CountingThreadPoolExecutor``.
+``ThreadSensitiveContext``, which is a lease of ``split_deploy.pool``, and other work to the event
+loop's default executor, which ``asyncio.to_thread()`` uses too. Both are ours, and count. So 0
+means that nothing left the event loop, but for what a project gives to an executor or a thread of
+its own: see ``CountingThreadPoolExecutor``.
 
 Not counted is what happens inside a hop: ``async_to_sync()`` in a thread goes back to the loop, and
 ``sync_to_async()`` inside that returns to the same waiting thread, without an executor of ours.
@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Final, ParamSpec, TypeVar
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -28,6 +28,7 @@ from split_deploy import request_id
 from split_deploy._asgi_types import ASGIApplication, Message, Receive, Scope, Send
 from split_deploy.call_sites import CallSite, call_site, submitting_frame
 from split_deploy.conf import get_config
+from split_deploy.connections import close_all
 
 logger = logging.getLogger("split_deploy.hops")
 
@@ -115,13 +116,18 @@ _RECORDED_LATER: Final = 50
 _NAME_RESOLUTION: Final = frozenset({"getaddrinfo", "getnameinfo", "_getaddrinfo_debug"})
 
 
-def _count(work: Callable[..., Any]) -> None:
+def count(work: Callable[..., Any]) -> None:
+    """Count a hop for ``work``. To be called by an executor's ``submit()``."""
     hops = _current.get()
     if hops is not None and getattr(work, "__name__", None) not in _NAME_RESOLUTION:
         hops.add(call_site(submitting_frame(), work) if hops.recording else None)
 
 
-class CountingExecutor(Executor):
+class Counting(Executor):
+    """An executor that counts what it is given."""
+
+
+class CountingExecutor(Counting):
     """Count what is submitted, and pass it on to ``inner``.
 
     Without one, to a thread of its own, which the first call starts and ``shutdown()`` ends.
@@ -132,7 +138,7 @@ class CountingExecutor(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Count a hop, and run ``fn`` in a thread."""
-        _count(fn)
+        count(fn)
         if self.inner is None:
             self.inner = ThreadPoolExecutor(max_workers=1)
         return self.inner.submit(fn, *args, **kwargs)
@@ -148,8 +154,26 @@ class CountingThreadPoolExecutor(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Count a hop, and run ``fn`` in a thread."""
-        _count(fn)
+        count(fn)
         return super().submit(fn, *args, **kwargs)
+
+
+class _DefaultExecutor(CountingThreadPoolExecutor):
+    """That of the event loop: a call's database connections are closed after it.
+
+    The next call that needs one is likely to be in another thread, and nobody else closes any here.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        count(fn)
+        return ThreadPoolExecutor.submit(self, _and_close_connections, fn, *args, **kwargs)
+
+
+def _and_close_connections(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        close_all()
 
 
 _counting_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
@@ -158,12 +182,13 @@ _counting_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
 def count_default_executor() -> None:
     """Give the running event loop a default executor that counts, once.
 
-    It is like the one that the loop would make, and the loop shuts it down when it is closed.
+    It is like the one that the loop would make, and the loop shuts it down when it is closed. But
+    it closes the database connections that a call has opened.
     """
     loop = asyncio.get_running_loop()
     if loop not in _counting_loops:
         _counting_loops.add(loop)
-        loop.set_default_executor(CountingThreadPoolExecutor(thread_name_prefix="asyncio"))
+        loop.set_default_executor(_DefaultExecutor(thread_name_prefix="asyncio"))
 
 
 @asynccontextmanager
@@ -176,26 +201,21 @@ async def running() -> AsyncIterator[None]:
 def count_thread_sensitive_work() -> None:
     """Let the ``ThreadSensitiveContext`` that is in force count what is run in it.
 
-    Its ``executor`` argument would refuse the calls of a task that outlives the context, which
-    works in Django. A registered executor is treated like the one that asgiref would have made:
-    shut down by the context, and then replaced if somebody still needs one.
+    A ``PooledContext`` does already. Another's ``executor`` argument would refuse the calls of a
+    task that outlives the context, which works in Django. A registered executor is treated like the
+    one that asgiref would have made: shut down by the context, and then replaced if somebody still
+    needs one.
     """
     context = SyncToAsync.thread_sensitive_context.get()
     executor = SyncToAsync.context_to_thread_executor.get(context)
-    if not isinstance(executor, CountingExecutor):
+    if not isinstance(executor, Counting):
         SyncToAsync.context_to_thread_executor[context] = CountingExecutor(executor)
-
-
-def _drop_unused(context: ThreadSensitiveContext) -> None:
-    """Spare the context a thread that would wait for the end of an executor that did nothing."""
-    executor = SyncToAsync.context_to_thread_executor.get(context)
-    if isinstance(executor, CountingExecutor) and executor.inner is None:
-        del SyncToAsync.context_to_thread_executor[context]
 
 
 class HopCounter:
     """ASGI middleware that counts the thread hops of each HTTP request.
 
+    The thread-sensitive ones are counted in a ``PooledContext``, as ``NativeASGIHandler`` has it.
     With ``DEBUG`` the response says in ``X-Thread-Hops`` how many there were when its header was
     sent. In the async role each URL pattern that needs any is logged, and each call site, once a
     process. Without ``DEBUG`` the count is as exact, but call sites are recorded for the first 100
@@ -213,15 +233,11 @@ class HopCounter:
         hops = Hops(recording=settings.DEBUG or self._is_recorded())
         token = _current.set(hops)
         try:
-            # Django's handler enters one too, which has no effect inside this one.
-            async with ThreadSensitiveContext() as context:
-                count_thread_sensitive_work()
-                try:
-                    if settings.DEBUG:
-                        send = _labelling(send, hops)
-                    await self.app(scope, receive, send)
-                finally:
-                    _drop_unused(context)
+            if SyncToAsync.thread_sensitive_context.get(None) is not None:
+                count_thread_sensitive_work()  # somebody else's context, around all of this
+            if settings.DEBUG:
+                send = _labelling(send, hops)
+            await self.app(scope, receive, send)
         finally:
             hops.end()
             _current.reset(token)

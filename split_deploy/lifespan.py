@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from split_deploy import blocking, hops, tasks, watchdog
+from split_deploy import async_database, blocking, cache, hops, pool, tasks, watchdog
 from split_deploy._asgi_types import Receive, Scope, Send
 from split_deploy.conf import get_config
 
@@ -20,9 +20,10 @@ logger = logging.getLogger("split_deploy.lifespan")
 class Lifespan:
     """ASGI application for the lifespan scope.
 
-    At start-up it enters the counter of thread hops, the watchdog, then each context manager of
-    ``SPLIT_DEPLOY["LIFESPAN"]``, then the guard against blocking calls and the keeper of background
-    tasks; at shutdown it leaves them in reverse.
+    At start-up it enters the counter of thread hops, the watchdog, the pool of threads, what
+    closes the event loop's own connections to the database and the cache, then each context manager
+    of ``SPLIT_DEPLOY["LIFESPAN"]``, then the guard against blocking calls and the keeper of
+    background tasks; at shutdown it leaves them in reverse.
     """
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,6 +60,10 @@ def _contexts() -> list[tuple[str, Callable[[], AbstractAsyncContextManager[Any]
         # Before the project's, which may choose another default executor.
         ("split_deploy.hops", hops.running),
         ("split_deploy.watchdog", watchdog.running),
+        # Before the project's too, whose ends may still need a thread.
+        ("split_deploy.pool", pool.running),
+        ("split_deploy.async_database", async_database.running),
+        ("split_deploy.cache", cache.running),
         *((path, _imported(path)) for path in config.lifespan),
         # After the project's: while nothing is served, nobody minds if they block.
         ("split_deploy.blocking", blocking.running),

@@ -6,6 +6,7 @@ pytest loads it in every project of the environment, so it imports nothing befor
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -27,6 +28,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # Of two plugins' fixtures with one name the one that is registered last counts, and those that
     # are installed are registered in no particular order.
     config.pluginmanager.register(InPlaceOfPytestDjango(), "split_deploy.in_place_of_pytest_django")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """After the last test, end the pool's threads before the fixtures of the session.
+
+    A test database can't be dropped while they have connections to it.
+    """
+    if nextitem is None and "split_deploy.pool" in sys.modules:
+        from split_deploy import pool
+
+        pool.retire(10)
 
 
 class InPlaceOfPytestDjango:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
-from split_deploy import hops
+from split_deploy import async_database, hops
 from split_deploy.conf import get_config
 
 logger = logging.getLogger("split_deploy.tasks")
@@ -41,7 +41,7 @@ def background(coro: Coroutine[Any, Any, T], *, name: str | None = None) -> asyn
         ) from None
     context = copy_context()
     context.run(hops.count_into, None)  # the response doesn't need the thread hops of this task
-    task = loop.create_task(coro, name=name, context=context)
+    task = loop.create_task(async_database.on_its_own(coro), name=name, context=context)
     _running.add(task)
     task.add_done_callback(_ended)
     return task

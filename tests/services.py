@@ -5,6 +5,8 @@
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -25,6 +27,22 @@ def require_postgres() -> str:
     except psycopg.Error as error:
         _missing("PostgreSQL", "TEST_DATABASE_URL", error)
     return DATABASE_URL
+
+
+@contextmanager
+def postgres_schema(name: str) -> Iterator[psycopg.Connection]:
+    """Make the empty schema ``name``, and drop it at the end; or skip. It is the search path."""
+    try:
+        connection = psycopg.connect(DATABASE_URL, connect_timeout=3, autocommit=True)
+    except psycopg.Error as error:
+        _missing("PostgreSQL", "TEST_DATABASE_URL", error)
+    with connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+        connection.execute(f"SET search_path TO {name}")
+        try:
+            yield connection
+        finally:
+            connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 def require_redis() -> str:

@@ -7,6 +7,8 @@ CACHES = {"default": env.cache("CACHE_URL", default=f"filecache://{BASE_DIR}/var
 _is_redis = CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
 
 if _is_redis:
+    # Django's, with connections that all requests share and async methods that need no thread.
+    CACHES["default"]["BACKEND"] = "split_deploy.cache.RedisCache"
     # Seconds. With a Redis that does not answer /readyz/ fails and does not hang.
     CACHES["default"].setdefault("OPTIONS", {}).update(socket_connect_timeout=2, socket_timeout=2)
 

@@ -15,6 +15,7 @@ from split_deploy.conf import Role, get_config
 _UNSHARED_CACHES: Final = (
     "django.core.cache.backends.locmem.LocMemCache",
     "django.core.cache.backends.dummy.DummyCache",
+    "split_deploy.cache.LocMemCache",
 )
 _SESSIONS_IN_CACHE: Final = (
     "django.contrib.sessions.backends.cache",

@@ -1,4 +1,7 @@
-"""Run the system checks for both roles, each under its own settings, with one exit status."""
+"""Run the system checks for both roles, each under its own settings, with one exit status.
+
+And add up the database connections that the two may open, which neither can know alone.
+"""
 
 import argparse
 import os
@@ -9,6 +12,7 @@ from typing import Final
 
 from django.conf import ENVIRONMENT_VARIABLE, settings
 
+from split_deploy.checks import budget
 from split_deploy.checks.tag import TAG
 from split_deploy.conf import get_config
 
@@ -31,12 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(namespace: argparse.Namespace) -> int:
-    """Return 0 if neither role has a message of ``--fail-level`` or above, else 1."""
-    statuses = [
-        _check("sync", namespace.sync_settings, namespace.fail_level),
-        _check("async", namespace.async_settings, namespace.fail_level),
-    ]
-    return 1 if any(statuses) else 0
+    """Return 0 if neither role has a message of ``--fail-level`` or above, else 1.
+
+    More connections than a database allows count as a warning.
+    """
+    modules = {"sync": namespace.sync_settings, "async": namespace.async_settings}
+    statuses = [_check(role, module, namespace.fail_level) for role, module in modules.items()]
+    lines, fits = budget.report(modules)
+    if lines:
+        print("database connections:", *lines, sep="\n  ", flush=True)
+    too_many = not fits and namespace.fail_level != "ERROR"
+    return 1 if any(statuses) or too_many else 0
 
 
 def _check(role: str, module: str, fail_level: str) -> int:

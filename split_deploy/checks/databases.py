@@ -1,17 +1,29 @@
 """What Django's database settings mean under ASGI."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's name for it
 
+from split_deploy import async_database
 from split_deploy.checks import messages
 from split_deploy.conf import get_config
 
+# They keep no more on a connection between two queries than a transaction, of which the pool knows.
+_KNOWN_ENGINES: Final = (
+    *("django.db.backends.postgresql", "django.contrib.gis.db.backends.postgis"),
+    *("django.db.backends.mysql", "django.contrib.gis.db.backends.mysql"),
+    *("django.db.backends.sqlite3", "django.contrib.gis.db.backends.spatialite"),
+    *("django.db.backends.oracle", "django.contrib.gis.db.backends.oracle"),
+    *("django.db.backends.dummy", async_database.ENGINE),
+)
+
 
 def check() -> Iterator[CheckMessage]:
-    """E041, E042: in the async role."""
-    if get_config().role != "async":
+    """E041 and W044: in the async role."""
+    config = get_config()
+    if config.role != "async":
         return
     for alias, database in settings.DATABASES.items():
         where = f'DATABASES["{alias}"]'
@@ -24,14 +36,14 @@ def check() -> Iterator[CheckMessage]:
                 obj=where,
                 id=messages.ATOMIC_REQUESTS,
             )
-        # None means for ever, 0 (the default) for one request.
-        if database.get("CONN_MAX_AGE", 0) != 0:
-            yield Error(
-                f'{where}["CONN_MAX_AGE"] is {database["CONN_MAX_AGE"]} in the async role: each '
-                "request there has a thread of its own for the database, so a connection that is "
-                "kept is never used again, and stays open until the garbage collector finds it.",
-                hint="Set it to 0 in the async instance's settings; the database's own pooler, or "
-                'psycopg\'s pool in OPTIONS["pool"], can keep connections.',
+        engine = database.get("ENGINE") or "django.db.backends.dummy"
+        if config.share_idle_threads and engine not in _KNOWN_ENGINES:
+            yield Warning(
+                f"{where} has the engine {engine}, which is not Django's, and in the async role "
+                "requests may share a connection: what the engine keeps on it between two queries, "
+                "like the schema of a tenant, would be another request's.",
+                hint='Set SPLIT_DEPLOY["SHARE_IDLE_THREADS"] to False, so that each request has a '
+                "connection for itself, or silence this if the engine keeps nothing.",
                 obj=where,
-                id=messages.PERSISTENT_CONNECTIONS,
+                id=messages.SHARED_CONNECTION,
             )

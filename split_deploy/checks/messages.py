@@ -18,11 +18,14 @@ LOGIN_URL_LEADS_NOWHERE: Final = "split_deploy.W017"
 
 MIDDLEWARE_ADAPTED: Final = "split_deploy.W021"
 MIDDLEWARE_CANNOT_RUN: Final = "split_deploy.E022"
+MIDDLEWARE_NOT_NATIVE: Final = "split_deploy.W023"
+MIDDLEWARE_IN_THREADS: Final = "split_deploy.W024"
 
 SYNC_RECEIVER: Final = "split_deploy.W031"
 
 ATOMIC_REQUESTS: Final = "split_deploy.E041"
-PERSISTENT_CONNECTIONS: Final = "split_deploy.E042"
+# E042 was about persistent connections, which the async role had no use for before it had a pool.
+SHARED_CONNECTION: Final = "split_deploy.W044"
 
 SETTING_DIFFERS: Final = "split_deploy.E051"
 SIBLING_DOES_NOT_LOAD: Final = "split_deploy.E052"

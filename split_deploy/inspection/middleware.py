@@ -16,6 +16,8 @@ from django.utils.module_loading import import_string
 from split_deploy.conf import Role
 from split_deploy.inspection.location import location_of
 from split_deploy.inspection.modes import Certainty, Location, Mode
+from split_deploy.middleware._names import NATIVE
+from split_deploy.middleware._native import NativeMiddleware
 
 _HOOKS: Final = (
     "process_request",
@@ -48,6 +50,9 @@ class MiddlewareReport:
     #: ``suspected`` for a function: what it returns isn't known until it is called.
     certainty: Certainty
     location: Location | None
+    #: The dotted path of the native equivalent of what it is, or of what it is derived from, if
+    #: Django's own hooks are called in threads and ``split_deploy.middleware`` has one.
+    equivalent: str | None = None
     #: Why it can't run in the role: a whole sentence. ``None`` if it can.
     error: str | None = None
 
@@ -137,8 +142,15 @@ class _Entry:
             hooks=hooks,
             certainty="suspected" if isinstance(self.factory, FunctionType) else "proven",
             location=location_of(self.factory) if self.factory is not None else None,
+            equivalent=self._equivalent(),
             error=self.error,
         )
+
+    def _equivalent(self) -> str | None:
+        if not self._calls_hooks_in_threads():
+            return None
+        paths = (f"{base.__module__}.{base.__qualname__}" for base in self.factory.__mro__)
+        return next((NATIVE[path] for path in paths if path in NATIVE), None)
 
     def _hook_hops(self, native: Mode, hooks: tuple[str, ...]) -> int:
         hops = 0
@@ -149,7 +161,12 @@ class _Entry:
         return hops
 
     def _is_async(self, hook: str) -> bool:
+        if self._is_native() and self.mode == "async" and hasattr(self.factory, f"a{hook}"):
+            return True  # which an instance has in its place
         return iscoroutinefunction(getattr(self.factory, hook))
+
+    def _is_native(self) -> bool:
+        return isinstance(self.factory, type) and issubclass(self.factory, NativeMiddleware)
 
     def _calls_hooks_in_threads(self) -> bool:
         return (

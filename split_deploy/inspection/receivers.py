@@ -75,9 +75,12 @@ def _senders() -> dict[int, str]:
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import connections
 
+    from split_deploy.handlers import NativeASGIHandler
+
     senders: list[Any] = [
         *apps.get_models(include_auto_created=True),
         ASGIHandler,
+        NativeASGIHandler,
         WSGIHandler,
         *{type(connection) for connection in connections.all(initialized_only=True)},
     ]

@@ -10,6 +10,7 @@ from split_deploy.conf import get_config
 from split_deploy.middleware.base import SyncAndAsyncMiddleware
 
 SERVED_BY: Final = "X-Served-By"
+_REQUEST_ID: Final = f"HTTP_{request_id.HEADER.upper().replace('-', '_')}"
 
 
 class InstanceMiddleware(SyncAndAsyncMiddleware):
@@ -38,7 +39,8 @@ class InstanceMiddleware(SyncAndAsyncMiddleware):
         return self._labelled(request, await self.get_response(request))
 
     def _enter(self, request: HttpRequest) -> None:
-        id_ = request_id.accept_or_make(request.headers.get(request_id.HEADER))
+        # Not request.headers, which would be made and kept for this one.
+        id_ = request_id.accept_or_make(request.META.get(_REQUEST_ID))
         request.request_id = id_  # type: ignore[attr-defined]
         request_id.current.set(id_)
 

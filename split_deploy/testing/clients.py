@@ -6,6 +6,7 @@ from django.test.client import AsyncClientHandler
 
 from split_deploy import hops
 from split_deploy.conf import Role
+from split_deploy.handlers import NativeHandler
 from split_deploy.testing.counting import counting
 from split_deploy.testing.role_settings import in_force
 
@@ -43,7 +44,7 @@ class AsyncRoleClient(AsyncClient):
             return await super().request(**request)
 
 
-class _CountingHandler(AsyncClientHandler):
+class _CountingHandler(NativeHandler, AsyncClientHandler):
     async def __call__(self, scope: Any) -> Any:
         scope[_OUTER] = hops.current()
         with hops.counted_into(None):

@@ -43,12 +43,20 @@ async def test_whoami_sends_a_stranger_to_the_login_of_the_other_instance(async_
     assert response["Location"] == "/accounts/login/?next=/async/whoami/%3Fa%3Db"
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_the_urls_of_the_board_are_listed(async_client, alice):
+    await WatchedURL.objects.acreate(url="https://example.com/", owner=alice)
+    response = await async_client.get("/async/board/urls/")
+    assert response.json() == {"urls": ["https://example.com/"]}
+
+
 @pytest.mark.parametrize(
     ("path", "allow"),
     [
         ("/async/", "GET, HEAD"),
         ("/async/hello/", "GET, HEAD"),
         ("/async/whoami/", "GET, HEAD"),
+        ("/async/board/urls/", "GET, HEAD"),
         ("/async/smoke_some_meats/", "GET, HEAD"),
         ("/async/burn_some_meats/", "GET, HEAD"),
         ("/async/sync_to_async/", "GET, HEAD"),

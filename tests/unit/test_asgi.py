@@ -1,6 +1,9 @@
 import logging
 
 import pytest
+from django.core.signals import request_finished
+from django.http import HttpResponse
+from django.urls import path
 
 from split_deploy.access_log import AccessLog
 from split_deploy.asgi import AsyncApplication, get_async_application
@@ -130,3 +133,32 @@ async def test_a_websocket_goes_to_the_application_given_for_it():
     await application({"type": "websocket", "path": "/async/ws/"}, None, None)
 
     assert seen == ["/async/ws/"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.urls("tests.unit.test_asgi")
+async def test_http_is_served_without_a_thread_hop(settings, lines):
+    settings.SPLIT_DEPLOY = {"ROLE": "async", "REFUSE_IMPURE": False}
+    settings.MIDDLEWARE = []
+    settings.LOGGING_CONFIG = None
+    # A test of the sync instance that ran before has connected it, for as long as the process runs.
+    request_finished.disconnect(dispatch_uid="split_deploy.request_id")
+    sent = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    await get_async_application()(SCOPE | {"path": "/", "headers": []}, receive, send)
+
+    assert [message.get("status") for message in sent] == [200, None]
+    assert " hops=0 " in lines.messages[-1]
+
+
+async def view(request):
+    return HttpResponse()
+
+
+urlpatterns = [path("", view)]

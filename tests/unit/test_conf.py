@@ -25,6 +25,8 @@ def test_every_key_arrives(settings):
         "LOOP_BLOCK_WARNING": 1,
         "LOOP_BLOCK_LIMIT": 2.5,
         "DRAIN_TIMEOUT": 3,
+        "THREADS": 16,
+        "SHARE_IDLE_THREADS": False,
     }
 
     assert get_config() == Config(
@@ -40,6 +42,8 @@ def test_every_key_arrives(settings):
         loop_block_warning=1.0,
         loop_block_limit=2.5,
         drain_timeout=3.0,
+        threads=16,
+        share_idle_threads=False,
     )
 
 
@@ -58,6 +62,9 @@ def test_a_changed_setting_is_read_again(settings):
         ({}, 'SPLIT_DEPLOY["ROLE"] is missing'),
         ({"ROLE": "both"}, "SPLIT_DEPLOY[\"ROLE\"] is 'both': choose one of sync, async, mixed"),
         ({"ROLE": "sync", "ASYNC_PREFX": "x/"}, 'did you mean "ASYNC_PREFIX"?'),
+        ({"ROLE": "sync", "THREADS": 0}, "it has to be a whole number, at least 1"),
+        ({"ROLE": "sync", "THREADS": True}, "it has to be a whole number, at least 1"),
+        ({"ROLE": "sync", "THREADS": 2.5}, "it has to be a whole number, at least 1"),
         ({"ROLE": "sync", "role": "sync"}, 'SPLIT_DEPLOY["role"] is not a known key'),
         ({"ROLE": "sync", "COLOR": "red"}, "Known are: ROLE, ASYNC_PREFIX"),
         ({"ROLE": "sync", "ASYNC_PREFIX": "/async/"}, "no slash first, one last"),

@@ -19,6 +19,7 @@ from django.urls import path
 from split_deploy import hops, tasks
 from split_deploy.access_log import AccessLog
 from split_deploy.logging import RequestContextFilter
+from split_deploy.pool import PooledContext
 
 HANDLER = 2
 STOCK = [
@@ -191,7 +192,9 @@ class Server:
 
         async def app(scope, receive, send):
             self.counted.append(hops.current())
-            await django(scope, receive, send)
+            # As NativeASGIHandler does. Inside, that of Django's handler has no effect.
+            async with PooledContext():
+                await django(scope, receive, send)
 
         self.app = hops.HopCounter(app)
 

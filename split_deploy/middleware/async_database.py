@@ -1,0 +1,53 @@
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+
+from split_deploy import async_database
+from split_deploy.middleware.base import SyncAndAsyncMiddleware
+
+
+class AsyncDatabaseMiddleware(SyncAndAsyncMiddleware):
+    """Give a request's async database connections back before the first byte of its response.
+
+    And what a stream takes afterwards when it ends. Belongs last in ``MIDDLEWARE``, next to the
+    view: a query of a middleware before it would keep its connection.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        super().__init__(get_response)
+        if not (self._is_async and async_database.is_on()):
+            raise MiddlewareNotUsed
+
+    async def ahandle(self, request: HttpRequest) -> HttpResponseBase:
+        _begin()
+        try:
+            response: HttpResponseBase = await self.get_response(request)
+        finally:
+            await async_database.release()
+        if isinstance(response, StreamingHttpResponse) and response.is_async:
+            response.streaming_content = _released_at_the_end(response.streaming_content)
+        return response
+
+
+def _begin() -> None:
+    """Make what stands for a connection in this context, of which a task of the view has a copy.
+
+    A query of such a task would otherwise take a connection that nobody here knows to give back.
+    """
+    from django_async_backend.db import async_connections
+
+    async_connections.all()
+
+
+async def _released_at_the_end(parts: Any) -> AsyncIterator[bytes]:
+    _begin()
+    try:
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
+    finally:
+        await async_database.release()

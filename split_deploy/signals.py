@@ -1,0 +1,125 @@
+"""``request_started`` and ``request_finished`` in the async instance, without Django's thread hops.
+
+Django's own receivers of these signals are sync, so each request enters a thread for them. None has
+to: database connections are seen to by the thread that has them (see ``split_deploy.pool``), and
+the rest is done in no time. For the requests of a native handler async receivers take their
+place, connected for the handler as the sender. For every other sender (Django's test client, a WSGI
+handler in the same process, ``response.close()`` in a project's own code) all remains as it was.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.core.cache import caches, close_caches
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.memcached import PyLibMCCache
+from django.core.handlers.base import reset_urlconf
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, reset_queries
+from django.dispatch import Signal
+from django.urls import set_urlconf
+from django.utils.module_loading import import_string
+
+_DJANGOS: Final = (close_caches, close_old_connections, reset_queries, reset_urlconf)
+_UID: Final = "split_deploy.signals"
+
+#: What a cache's ``close()`` is that does nothing.
+_NO_CLOSE: Final = (BaseCache.close, PyLibMCCache.close)
+
+
+def take_over(*senders: type) -> None:
+    """Let async receivers do the work of Django's own when one of ``senders`` calls ``asend()``."""
+    for sender in senders:
+        for signal, receiver in _OURS.items():
+            signal.connect(receiver, sender=sender, dispatch_uid=_UID)
+
+
+def give_back(*senders: type) -> None:
+    """Undo ``take_over()``."""
+    for sender in senders:
+        for signal in _OURS:
+            signal.disconnect(sender=sender, dispatch_uid=_UID)
+
+
+async def asend(signal: Signal, sender: type | None, **named: Any) -> None:
+    """Send ``signal`` to its receivers, in the order of ``Signal.asend()``.
+
+    First the sync ones, together in one thread hop, if there are any but Django's; then the async
+    ones, side by side.
+    """
+    if _none_but_ours.get((signal, sender)) == signal.receivers:
+        await _OURS[signal]()
+        return
+    sync_receivers, async_receivers = signal._live_receivers(sender)
+    if (ours := _OURS.get(signal)) in async_receivers:
+        sync_receivers = [item for item in sync_receivers if not _is_djangos(item)]
+        if not sync_receivers and len(async_receivers) == 1:
+            # Not the receivers themselves: most are weakly referenced.
+            _none_but_ours[signal, sender] = list(signal.receivers)
+    if sync_receivers:
+        await sync_to_async(_send)(sync_receivers, signal=signal, sender=sender, **named)
+    if ours in async_receivers:
+        await ours()
+    calls = [
+        receiver(signal=signal, sender=sender, **named)
+        for receiver in async_receivers
+        if receiver is not ours
+    ]
+    if len(calls) == 1:
+        await calls[0]
+    else:
+        await asyncio.gather(*calls)
+
+
+def _send(receivers: list[Callable[..., Any]], **named: Any) -> None:
+    for receiver in receivers:
+        receiver(**named)
+
+
+def _is_djangos(receiver: Any) -> bool:
+    return any(receiver is own for own in _DJANGOS)
+
+
+async def _on_request_started(**_: Any) -> None:
+    """Django's ``reset_queries`` and ``close_old_connections``: the thread has done it."""
+
+
+async def _on_request_finished(**_: Any) -> None:
+    """Django's ``close_caches`` and ``reset_urlconf``."""
+    if _some_cache_closes():
+        used = [item for item in caches.all(initialized_only=True) if _closes(type(item))]
+        if used:
+            await sync_to_async(_close)(used)
+    set_urlconf(None)
+
+
+def _close(used: list[BaseCache]) -> None:
+    for cache in used:
+        cache.close()
+
+
+def _closes(backend: type[BaseCache]) -> bool:
+    return backend.close not in _NO_CLOSE
+
+
+def _some_cache_closes() -> bool:
+    """Whether any of ``CACHES`` has a ``close()`` that does something."""
+    global _known
+    # Django makes another object of it when the setting changes.
+    if _known[0] is not caches.settings:
+        backends = [import_string(item["BACKEND"]) for item in caches.settings.values()]
+        _known = (caches.settings, any(map(_closes, backends)))
+    return _known[1]
+
+
+_known: tuple[object, bool] = (None, False)
+
+_OURS: Final[dict[Signal, Callable[..., Coroutine[Any, Any, None]]]] = {
+    request_started: _on_request_started,
+    request_finished: _on_request_finished,
+}
+
+#: What ``receivers`` of a signal was when the sender had none but Django's and ours.
+_none_but_ours: dict[tuple[Signal, type | None], list[Any]] = {}
