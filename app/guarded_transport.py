@@ -12,12 +12,12 @@ firewall in front of this server. Give such a server an egress rule as well.
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 
 import httpcore
 import httpx
 
+from app.connection_pool import PooledTransport
 from app.public_network import IPAddress, is_public, refusal
 
 #: Resolves a host and port to addresses, in the order in which to try them.
@@ -104,20 +104,11 @@ class PublicNetworkBackend(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
-class PublicNetworkTransport(httpx.AsyncBaseTransport):
-    """An HTTPX transport whose every connection is made by ``backend``.
-
-    HTTPX has no parameter for a network backend; httpcore's pool, which it is built on, has.
-    """
+class PublicNetworkTransport(PooledTransport):
+    """An HTTPX transport whose every connection is made by ``backend``."""
 
     def __init__(self, backend: httpcore.AsyncNetworkBackend, limits: httpx.Limits) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=backend,
-        )
+        super().__init__(limits, backend)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         # Redirects come by here too, and the target chose where to.
@@ -127,52 +118,4 @@ class PublicNetworkTransport(httpx.AsyncBaseTransport):
             )
         if request.url.userinfo:
             raise TargetNotAllowed("A user name or password in a URL is not sent.")
-        with _exceptions_of_httpx():
-            response = await self._pool.handle_async_request(
-                httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(
-                        scheme=request.url.raw_scheme,
-                        host=request.url.raw_host,
-                        port=request.url.port,
-                        target=request.url.raw_path,
-                    ),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
-                )
-            )
-        return httpx.Response(
-            status_code=response.status,
-            headers=response.headers,
-            stream=_ResponseStream(response),
-            extensions=response.extensions,
-        )
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
-
-
-class _ResponseStream(httpx.AsyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _exceptions_of_httpx():
-            async for chunk in self._response.aiter_stream():
-                yield chunk
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-
-@contextmanager
-def _exceptions_of_httpx() -> Iterator[None]:
-    """Raise HTTPX's exception for httpcore's: each has one of the same name."""
-    try:
-        yield
-    except Exception as error:
-        kind = type(error)
-        if getattr(httpcore, kind.__name__, None) is not kind:
-            raise
-        raise getattr(httpx, kind.__name__)(str(error)) from error
+        return await super().handle_async_request(request)

@@ -13,13 +13,15 @@ from typing import Final
 import httpx
 from django.conf import settings
 
+from app.connection_pool import PooledTransport
 from app.guarded_transport import PublicNetworkBackend, PublicNetworkTransport
 from app.public_network import IPAddress, is_public
 
 #: Seconds: to connect, and between two reads. ``pool`` is the wait for one of LIMITS' connections.
 TIMEOUT: Final = httpx.Timeout(5.0, pool=10.0)
+#: Each connection is an open file, of which a process has 1,024 on many systems (``ulimit -n``).
 LIMITS: Final = httpx.Limits(
-    max_connections=50, max_keepalive_connections=20, keepalive_expiry=30.0
+    max_connections=512, max_keepalive_connections=512, keepalive_expiry=30.0
 )
 
 _clients: dict[str, httpx.AsyncClient] = {}
@@ -34,7 +36,9 @@ async def lifespan() -> AsyncIterator[None]:
     async with (
         make_watch_client(PublicNetworkBackend(allowed=allowed)) as watch,
         # trust_env=False: by default the endpoint is this machine, which no proxy reaches.
-        httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, trust_env=False) as endpoint,
+        httpx.AsyncClient(
+            transport=PooledTransport(LIMITS), timeout=TIMEOUT, trust_env=False
+        ) as endpoint,
     ):
         _clients.update(watch=watch, endpoint=endpoint)
         try:

@@ -29,40 +29,56 @@ class AccessLog:
             await self.app(scope, receive, send)
             return
 
-        status, sent = _CLIENT_CLOSED_REQUEST, 0
-        headers: dict[bytes, bytes] = {}
-
-        async def noting_send(message: Message) -> None:
-            nonlocal status, sent, headers
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = {name.lower(): value for name, value in message["headers"]}
-            elif message["type"] == "http.response.body":
-                sent += len(message.get("body", b""))
-            await send(message)
-
+        noted = _Noted(send)
         counted = hops.current()
         started = time.perf_counter()
         try:
-            await self.app(scope, receive, noting_send)
+            await self.app(scope, receive, noted.send)
         except Exception:
             # The server answers it, if nothing was sent yet.
-            status = _SERVER_ERROR if status == _CLIENT_CLOSED_REQUEST else status
+            if noted.status == _CLIENT_CLOSED_REQUEST:
+                noted.status = _SERVER_ERROR
             raise
         finally:
             logger.info(
                 'role=%s client=%s method=%s path="%s" '
                 "status=%d bytes=%d duration_ms=%d hops=%s request_id=%s",
-                headers.get(b"x-served-by", b"-").decode("latin-1"),
+                noted.served_by.decode("latin-1"),
                 scope["client"][0] if scope.get("client") else "-",
                 scope["method"],
                 request_target(scope),
-                status,
-                sent,
+                noted.status,
+                noted.bytes,
                 (time.perf_counter() - started) * 1000,
                 counted.count if counted else "-",
-                headers.get(b"x-request-id", b"-").decode("latin-1"),
+                noted.request_id.decode("latin-1"),
             )
+
+
+class _Noted:
+    """What is to be logged of a response. It lives as long as a stream, so it is small."""
+
+    __slots__ = ("_send", "bytes", "request_id", "served_by", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = _CLIENT_CLOSED_REQUEST
+        self.bytes = 0
+        self.served_by = self.request_id = b"-"
+
+    async def send(self, message: Message) -> None:
+        """Note what ``message`` says, and send it."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            for name, value in message["headers"]:
+                lowered = name.lower()
+                if lowered == b"x-served-by":
+                    self.served_by = value
+                elif lowered == b"x-request-id":
+                    self.request_id = value
+        elif message["type"] == "http.response.body":
+            self.bytes += len(message.get("body", b""))
+        await self._send(message)
 
 
 def request_target(scope: Scope) -> str:

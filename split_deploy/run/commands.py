@@ -40,7 +40,7 @@ def nginx_command(options: Options, configuration: Path) -> list[str]:
 def instance_env(options: Options, settings_module: str) -> Mapping[str, str]:
     """The environment of an instance; what the user has set wins."""
     defaults = {
-        "UVICORN_LOOP": "uvloop",
+        "UVICORN_LOOP": "split_deploy.event_loop:new_event_loop",
         "UVICORN_HTTP": "httptools",
         "UVICORN_ACCESS_LOG": "0",  # split_deploy.access_log knows more
         "UVICORN_TIMEOUT_KEEP_ALIVE": "75",

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -140,3 +141,41 @@ async def test_a_client_that_goes_away_closes_the_iterable(reading):
         await serving
 
     await asyncio.wait_for(closed.wait(), 2)
+
+
+@pytest.mark.asyncio
+async def test_streams_with_heartbeats_of_their_own_do_not_wait_for_each_other():
+    never = asyncio.Event()
+
+    async def events():
+        await never.wait()
+        yield ServerSentEvent(data="never")
+
+    async def first_heartbeat(heartbeat):
+        response = EventStreamResponse(events(), heartbeat=heartbeat)
+        async with aclosing(aiter(response)) as chunks:
+            assert await anext(chunks) == b":\n\n"
+            return heartbeat
+
+    async with asyncio.timeout(10):
+        streams = [asyncio.create_task(first_heartbeat(seconds)) for seconds in (0.2, 0.01, 0.1)]
+        in_order = [await ended for ended in asyncio.as_completed(streams)]
+        # A stream that begins while others are silent, and one after all of them have ended.
+        assert await first_heartbeat(0.1) == 0.1
+
+    assert in_order == [0.01, 0.1, 0.2]
+
+
+@pytest.mark.asyncio
+async def test_a_middleware_can_wrap_the_stream():
+    async def events():
+        yield ServerSentEvent(data="x")
+
+    async def upper(chunks):
+        async for chunk in chunks:
+            yield chunk.upper()
+
+    response = EventStreamResponse(events())
+    response.streaming_content = upper(response.streaming_content)
+
+    assert [chunk async for chunk in response] == [b"DATA: X\n\n"]
