@@ -1,0 +1,101 @@
+"""``BENCHMARK_STACK`` says who serves, ``BENCHMARK_MIDDLEWARE`` with what, and so on."""
+
+import os
+
+import environ
+
+from split_deploy.middleware import native
+
+STACK = os.environ.get("BENCHMARK_STACK", "native")
+IS_SYNC = STACK == "gthread"
+IS_NATIVE = STACK in {"native", "instance"}
+
+SECRET_KEY = "for measurements alone, on this machine and for a minute"
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+ROOT_URLCONF = "benchmarks._site.sync_urls" if IS_SYNC else "benchmarks._site.async_urls"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "split_deploy",
+]
+SPLIT_DEPLOY = {
+    "ROLE": "sync" if IS_SYNC else "async",
+    "SYNC_URLCONF": "benchmarks._site.sync_urls",
+    "ASYNC_URLCONF": "benchmarks._site.async_urls",
+    "SYNC_SETTINGS": "benchmarks._site.sync_settings",
+    "ASYNC_SETTINGS": "benchmarks._site.settings",
+    "THREADS": int(os.environ.get("BENCHMARK_THREADS", "8")),
+    "LIFESPAN": ["benchmarks._site.clients.lifespan"],
+}
+
+#: Those of startproject.
+SEVEN = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+MIDDLEWARE = SEVEN if os.environ.get("BENCHMARK_MIDDLEWARE", "seven") == "seven" else []
+if IS_NATIVE:
+    MIDDLEWARE = native(MIDDLEWARE)
+if STACK == "instance":
+    # As settings/components/http.py has them.
+    MIDDLEWARE = [
+        "split_deploy.middleware.InstanceMiddleware",
+        "split_deploy.middleware.HealthMiddleware",
+        *MIDDLEWARE,
+    ]
+
+# Nothing but the access log of the whole instance, whose lines go where they cost least.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {
+        "null": {"class": "logging.NullHandler"},
+        "out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"},
+    },
+    "root": {"handlers": ["null"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": ["null"], "level": "ERROR", "propagate": False}}
+    | (
+        {"split_deploy.access": {"handlers": ["out"], "level": "INFO", "propagate": False}}
+        if STACK == "instance"
+        else {}
+    ),
+}
+
+# PostgreSQL, in a schema of its own, or a database that nothing opens.
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "var/unused.sqlite3"}}
+if url := os.environ.get("BENCHMARK_DATABASE_URL"):
+    DATABASES["default"] = environ.Env.db_url_config(url)
+    DATABASES["default"]["OPTIONS"] = {
+        "options": "-c search_path=benchmarks",
+        "application_name": f"benchmark-{os.getpid()}",
+    }
+    if os.environ.get("BENCHMARK_DATABASE_POOL"):
+        DATABASES["default"]["OPTIONS"]["pool"] = {
+            "min_size": 1,
+            "max_size": SPLIT_DEPLOY["THREADS"],
+            "timeout": 60,
+        }
+    elif IS_SYNC or IS_NATIVE:
+        # Under stock ASGI no connection would ever be used again, so Django says to leave it at 0:
+        # https://docs.djangoproject.com/en/stable/ref/databases/#persistent-connections
+        DATABASES["default"]["CONN_MAX_AGE"] = 60
+    if _connections := int(os.environ.get("BENCHMARK_ASYNC_DATABASE", "0")):
+        # As settings/components/async_database.py has it.
+        INSTALLED_APPS.append("django_async_backend")
+        ASYNC_BACKEND_DISABLE_REQUEST_SIGNALS = True
+        MIDDLEWARE.append("split_deploy.middleware.async_database.AsyncDatabaseMiddleware")
+        DATABASES["default"]["ENGINE"] = "split_deploy.async_database.postgresql"
+        DATABASES["default"]["OPTIONS"]["async_pool"] = {
+            "min_size": 0,
+            "max_size": _connections,
+            "timeout": 60,
+        }

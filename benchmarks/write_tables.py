@@ -1,0 +1,216 @@
+"""Write the figures of the documentation from what the benchmarks have printed.
+
+    python benchmarks/write_tables.py FOLDER
+
+FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
+``outbound_view.json`` and so on. In docs/measurements.md and docs/outbound.md a table that stands
+below ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "docs" / "measurements.md", ROOT / "docs" / "outbound.md"]
+_TABLE = re.compile(
+    r"(?P<marker><!-- (?P<name>[\w ]+): .*? -->\n)"
+    r"(?:.+\n)*(?:\nPython [\d.]+, Django .*\n)?"
+)
+
+#: Rows of an account of memory: where a line that allocates belongs.
+_OWNERS = (
+    ("Uvicorn: connection, parser, request", r"uvicorn/"),
+    ("asyncio: tasks, events, what registers them", r"python/(asyncio|_weakrefset|weakref|socket)"),
+    ("Django: request, response, URL match, handler", r"django/|asgiref/"),
+    ("this package's handler, middleware and stream", r"split_deploy/"),
+    ("the view and its generator", r"benchmarks/"),
+)
+
+
+def number(value: float) -> str:
+    """Three figures and thousands."""
+    return f"{float(f'{value:.3g}'):,g}" if abs(value) < 1000 else f"{round(value, -1):,.0f}"
+
+
+def rows(head: Iterable[str], body: Iterable[Iterable[object]]) -> str:
+    """A table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def machine(found: dict[str, Any]) -> str:
+    """What it was measured on, as a line below the table."""
+    about = found["machine"]
+    return (
+        f"\nPython {about['python']}, Django {about['django']}, "
+        f"{about['cores']} cores of {about['cpu']}."
+    )
+
+
+def async_json(found: dict[str, Any]) -> str:
+    def body() -> Iterable[Iterable[object]]:
+        for name, figures in found["series"].items():
+            counted = found["counted"].get(name, {})
+            yield [
+                name,
+                *(number(figures[key]) for key in ("requests_per_second", "p50_ms", "p99_ms")),
+                number(counted["hops"]) if counted else "",
+                number(counted["threads_started"]) if counted else "",
+            ]
+
+    head = ["", "requests a second", "p50, ms", "p99, ms", "hops", "threads started"]
+    return rows(head, body())
+
+
+def database(found: dict[str, Any]) -> str:
+    def body() -> Iterable[Iterable[object]]:
+        for name, figures in found["series"].items():
+            counted = found["counted"].get(name, {})
+            yield [
+                name,
+                *(number(figures[key]) for key in ("requests_per_second", "p50_ms", "p99_ms")),
+                number(counted["hops"]) if counted else "",
+                number(counted["threads_started"]) if counted else "",
+                number(found["most_connections"][name]),
+            ]
+
+    head = ["", "requests a second", "p50, ms", "p99, ms", "hops", "threads started", "connections"]
+    return rows(head, body())
+
+
+def ratios(found: dict[str, Any]) -> str:
+    return rows(
+        ["native is", "times", "by processor time", "bar"],
+        (
+            [name, each["ratio"], each["by_processor_time"], each["bar"] or ""]
+            for name, each in found["ratios"].items()
+        ),
+    )
+
+
+def streams(found: dict[str, Any]) -> str:
+    keys = ("kb_each", "rss_mb", "threads", "dropped", "with_a_heartbeat")
+    return rows(
+        ["", "KB each", "memory, MB", "threads", "dropped", "with a heartbeat"],
+        ([name, *(number(each[key]) for key in keys)] for name, each in found["series"].items()),
+    )
+
+
+def account(found: dict[str, Any]) -> str:
+    accounts = found["account_kb_each"]
+    names = list(accounts)
+
+    def of(name: str, pattern: str) -> float:
+        lines = accounts[name]["by_line"].items()
+        return sum(kb for line, kb in lines if re.match(pattern, line))
+
+    body = [[owner, *(number(of(name, what)) for name in names)] for owner, what in _OWNERS]
+    listed = "|".join(f"(?:{what})" for _, what in _OWNERS)
+    rest = [number(accounts[name]["python_kb_each"] - of(name, listed)) for name in names]
+    body.append(["lines that allocate less than 8 bytes each, and others", *rest])
+    body.append(["all of Python", *(number(accounts[name]["python_kb_each"]) for name in names)])
+    body.append(["resident", *(number(found["series"][name]["kb_each"]) for name in names)])
+    return rows(["KB each", *names], body)
+
+
+def nginx(found: dict[str, Any]) -> str:
+    keys = ("requests_per_second", "p50_ms", "p99_ms", "log_p50_ms", "log_p99_ms", "log_max_ms")
+    return rows(
+        ["", "requests a second", "p50, ms", "p99", "p50 in nginx's log", "p99", "longest"],
+        (
+            [name, *(number(each[key]) if key in each else "" for key in keys)]
+            for name, each in found["series"].items()
+        ),
+    )
+
+
+def endurance(found: dict[str, Any]) -> str:
+    slices = found["slices"]
+    step = max(1, len(slices) // 10)
+    return rows(
+        ["requests", "requests a second", "processor time, µs a request", "memory, MB"],
+        (
+            [
+                f"{each['requests']:,}",
+                number(each["requests_per_second"]),
+                number(each["cpu_us"]),
+                each["rss_mb"],
+            ]
+            for each in [*slices[:-1:step], slices[-1]]
+        ),
+    )
+
+
+def outbound(found: dict[str, Any]) -> str:
+    by_number = found["at_once"]
+    kinds = list(next(iter(by_number.values()))["series"])
+    return rows(
+        ["calls a second", *(f"{at_once} at once" for at_once in by_number)],
+        (
+            [
+                kind,
+                *(number(each["series"][kind]["calls_per_second"]) for each in by_number.values()),
+            ]
+            for kind in kinds
+        ),
+    )
+
+
+def outbound_counts(found: dict[str, Any]) -> str:
+    series = found["at_once"]["64"]["series"]
+    return rows(
+        ["64 at once", "processor time, µs a call", "passes a call", "calls that connected again"],
+        (
+            [
+                kind,
+                number(each["cpu_us"]),
+                number(each["passes"]),
+                # It warms up for a second, which counts too.
+                f"{(each['new'] - 64) / each['calls_per_second'] / (found['seconds'] + 1):.0%}",
+            ]
+            for kind, each in series.items()
+            if kind != "asyncio.sleep"
+        ),
+    )
+
+
+#: What stands in the marker: the file, and what makes a table of it.
+TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "async_json": ("async_json", async_json),
+    "async_json ratios": ("async_json", ratios),
+    "async_orm": ("async_orm", database),
+    "async_orm ratios": ("async_orm", ratios),
+    "async_session": ("async_session", database),
+    "async_session ratios": ("async_session", ratios),
+    "idle_streams": ("idle_streams", streams),
+    "idle_streams account": ("idle_streams", account),
+    "nginx_unix_socket": ("nginx_unix_socket", nginx),
+    "endurance": ("endurance", endurance),
+    "outbound": ("outbound", outbound),
+    "outbound counts": ("outbound", outbound_counts),
+    "outbound_view": ("outbound_view", outbound),
+}
+
+
+def main(folder: Path) -> None:
+    """Write them."""
+
+    def written(match: re.Match[str]) -> str:
+        file, make = TABLES[match["name"]]
+        path = folder / f"{file}.json"
+        if not path.exists():
+            return match[0]
+        found = json.loads(path.read_text().splitlines()[-1])
+        return match["marker"] + make(found) + machine(found) + "\n"
+
+    for page in PAGES:
+        page.write_text(_TABLE.sub(written, page.read_text()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

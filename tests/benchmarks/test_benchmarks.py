@@ -1,0 +1,101 @@
+"""The benchmarks run, a moment each: what they measure then means nothing, that they do does."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks import _servers as servers
+from tests.services import require_postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not on PATH")
+
+
+def run(name, *arguments):
+    """Run a benchmark and return what it prints last."""
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{name}.py", *arguments],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if not key.startswith("DJANGO_")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_rounds_alternate_and_the_first_one_warms_up():
+    seen = []
+
+    def note(name):
+        seen.append(name)
+        return {"figure": float(len(seen))}
+
+    found = servers.interleaved({"a": partial(note, "a"), "b": partial(note, "b")}, 2)
+
+    assert seen == ["b", "a", "a", "b", "b", "a"]
+    assert found == {"a": [{"figure": 3.0}, {"figure": 6.0}], "b": [{"figure": 4}, {"figure": 5}]}
+    assert servers.ratio(found, "a", "b", "figure") == round((3 / 4 + 6 / 5) / 2, 3)
+    assert servers.summary(found)["a"] == {"figure": 4.5, "spread": round(1.5 / 4.5, 3)}
+
+
+def test_outbound_calls_of_each_kind_are_measured():
+    found = run("outbound", "--seconds", "0.5", "--rounds", "1", "--at-once", "4")
+
+    series = found["at_once"]["4"]["series"]
+    assert {"asyncio.sleep", "httpx", "this project"} <= series.keys()
+    assert series["this project"]["new"] == 4
+    # 40 a second is all there is to be had.
+    assert 0 < series["this project"]["calls_per_second"] < 45
+
+
+def test_streams_are_held_and_none_is_dropped():
+    found = run("idle_streams", "--streams", "50", "--seconds", "1")
+
+    assert [each["dropped"] for each in found["series"].values()] == [0, 0, 0, 0]
+    assert all(each["threads"] < 10 for each in found["series"].values())
+
+
+@needs_wrk
+def test_an_async_view_makes_no_hop_and_starts_no_thread():
+    found = run("async_json", "--seconds", "1", "--rounds", "1")
+
+    assert found["counted"]["stock, seven"]["hops"] == 15
+    for name in ("native, seven", "instance, seven"):
+        assert found["counted"][name] == {"hops": 0, "threads_started": 0}
+    assert all(each["ratio"] > 0 for each in found["ratios"].values())
+
+
+@needs_wrk
+@pytest.mark.parametrize("name", ["async_orm", "async_session"])
+def test_the_database_is_used_in_one_hop_over_the_pools_connections(name):
+    require_postgres()
+    found = run(name, "--seconds", "1", "--rounds", "1", "--connections", "16", "--threads", "2")
+
+    assert found["counted"]["native"] == {"hops": 1, "threads_started": 0}
+    assert 1 <= found["most_connections"]["native"] <= 2
+
+
+@needs_wrk
+def test_the_tail_behind_nginx_is_measured_twice():
+    found = run("nginx_unix_socket", "--seconds", "1", "--rounds", "1")
+
+    assert found["series"]["nginx"]["log_p99_ms"] > 0
+    assert found["ratios"]["of direct"]["ratio"] > 0
+
+
+@needs_wrk
+def test_endurance_says_what_grew():
+    found = run("endurance", "--requests", "2000", "--slice", "1000")
+
+    assert found["requests"] >= 2000
+    assert found["threads_started"] <= 2
+    assert found["slices"][-1]["rss_mb"] > 0
