@@ -10,16 +10,19 @@ BIN := $(VENV)/bin
 MADE := $(VENV)/.made-with-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check docs lock up down clean
+.PHONY: help run test django-suite lint check docs lock up down clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(MADE) ## start both instances and nginx: http://127.0.0.1:8000 (PORT, HOST, WEB_CONCURRENCY, RELOAD=1, NGINX)
 	@exec $(BIN)/split-deploy run
 
 test: $(MADE) ## run all tests (ARGS="-k routing" for some)
 	@$(BIN)/python -m pytest $(ARGS)
+
+django-suite: $(MADE) ## run Django's own tests on this package's handlers and middleware (ARGS=--help)
+	@$(BIN)/python -m tests.django_suite $(ARGS)
 
 lint: $(MADE) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -50,7 +53,7 @@ down: ## stop it and delete its data
 	docker compose down --volumes
 
 clean: ## delete what the other targets made, the SQLite database too
-	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find var -mindepth 1 ! -name .gitignore -delete
 

@@ -19,8 +19,13 @@ RUN_BY: Final[dict[str, tuple[str, str]]] = {
         r'WATCH_ALLOW_PRIVATE_TARGETS="1"',
     ),
     "make test": (_CI, r"make test "),
+    "make django-suite": (_CI, r"make django-suite "),
     "make lint": (_CI, r"make lint "),
     "make docs": (_CI, r"make docs "),
+    ".venv/bin/python benchmarks/what_hops.py": (
+        "tests/docs/test_what_hops.py",
+        r'sys\.executable, "benchmarks/what_hops\.py"',
+    ),
     "bash .ci/run": (".github/workflows/ci.yml", r"\.ci/run"),
     "docker compose up": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
     "docker compose up --build": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
@@ -43,11 +48,13 @@ RUN_BY: Final[dict[str, tuple[str, str]]] = {
 }
 
 _OPERATOR = "changes a host, as root"
+_MEASUREMENT = "takes minutes, on a machine with nothing else to do"
 
 #: command: why no test runs it.
 BY_HAND: Final[dict[str, str]] = {
     ".venv/bin/python manage.py createsuperuser": "asks; tests use its --noinput",
     "docker compose exec sync python manage.py createsuperuser": "asks; tests use its --noinput",
+    "DIFFERENTIAL_EXAMPLES=2000 make test ARGS=tests/differential": "takes minutes",
     "make lock": "asks the package index, and changes the locks",
     "split-deploy nginx --output deploy/nginx.conf": "overwrites a shipped file",
     "split-deploy nginx --target compose --output deploy/compose/nginx.conf": "as above",
@@ -74,6 +81,19 @@ BY_HAND: Final[dict[str, str]] = {
     "/etc/nginx/nginx.conf": _OPERATOR,
     "nginx -t": _OPERATOR,
     "cp /opt/split-deploy/deploy/systemd/* /etc/systemd/system/": _OPERATOR,
+    **dict.fromkeys(
+        (
+            ".venv/bin/python benchmarks/async_json.py",
+            ".venv/bin/python benchmarks/async_orm.py",
+            ".venv/bin/python benchmarks/async_session.py",
+            ".venv/bin/python benchmarks/endurance.py",
+            ".venv/bin/python benchmarks/idle_streams.py --account",
+            ".venv/bin/python benchmarks/nginx_unix_socket.py",
+            ".venv/bin/python benchmarks/outbound.py",
+            ".venv/bin/python benchmarks/outbound.py --view",
+        ),
+        f"{_MEASUREMENT}; tests/benchmarks run them for a second",
+    ),
     "systemctl daemon-reload": _OPERATOR,
     "systemctl start split-deploy-migrate": _OPERATOR,
     "systemctl enable --now split-deploy-sync.socket split-deploy-async.socket split-deploy-sync "

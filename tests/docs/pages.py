@@ -24,6 +24,7 @@ ELSEWHERE: Final = {
     "checks.md": "tests/checks/test_examples.py",
     "existing-project.md": "tests/e2e/test_package.py",
     "inspection.md": "tests/inspection/test_docs.py",
+    "native-middleware.md": "tests/middleware/test_docs.py",
     "reversing.md": "tests/unit/test_reversing.py",
     "runtime-guards.md": "tests/unit/test_runtime_docs.py",
     "testing.md": "tests/plugin/test_pytest_plugin.py",

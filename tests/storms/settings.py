@@ -1,0 +1,49 @@
+"""An async instance in a storm, on PostgreSQL."""
+
+import os
+
+import environ
+
+from split_deploy.middleware import native
+
+SECRET_KEY = "not-a-secret"
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "tests.storms.site"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "split_deploy",
+]
+_THIRD_PARTY = os.environ.get("STORM_MIDDLEWARE", "").split()
+HAS_THIRD_PARTY = bool(_THIRD_PARTY)
+MIDDLEWARE = native(
+    [
+        *_THIRD_PARTY,
+        "split_deploy.middleware.InstanceMiddleware",
+        "django.middleware.security.SecurityMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ]
+)
+
+THREADS = 4
+SPLIT_DEPLOY = {"ROLE": "async", "REFUSE_IMPURE": False, "THREADS": THREADS}
+
+#: What it is called in ``pg_stat_activity``, and its schema.
+NAME = os.environ.get("STORM_NAME", "storm")
+
+DATABASES = {"default": environ.Env().db("STORM_DATABASE_URL", default="sqlite://:memory:")}
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": 600,
+    "OPTIONS": {"application_name": NAME, "options": f"-c search_path={NAME}"},
+}
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = None
