@@ -41,14 +41,24 @@ def watch_if_asked(role: Role) -> None:
 def _watch(supervisor: int, signal_: signal.Signals) -> None:
     seen: dict[str, int] = {}
     while True:
-        now = snapshot(loaded_files())
-        if any(now.get(path) != changed for path, changed in seen.items()):
+        loaded = loaded_files()
+        now = snapshot(loaded)
+        if has_changed(seen, now, loaded):
             try:
                 os.kill(supervisor, signal_)
             except ProcessLookupError:
                 return
         seen = now
         time.sleep(INTERVAL)
+
+
+def has_changed(seen: dict[str, int], now: dict[str, int], loaded: set[str]) -> bool:
+    """Whether one of the ``loaded`` files is another, or gone, since it was ``seen``.
+
+    A file that isn't loaded any more is no change: a look in the middle of the import of the other
+    instance's URLconf takes for this one's what the next look knows to be foreign.
+    """
+    return any(now.get(path) != changed for path, changed in seen.items() if path in loaded)
 
 
 def loaded_files() -> set[str]:
