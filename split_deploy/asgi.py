@@ -1,9 +1,11 @@
 """What ``asgi.py`` calls."""
 
 import logging
+from collections.abc import Awaitable
 from typing import Final
 
 import django
+from asgiref.sync import markcoroutinefunction
 
 from split_deploy._asgi_types import ASGIApplication, Receive, Scope, Send
 from split_deploy.access_log import AccessLog, request_target
@@ -49,8 +51,11 @@ class AsyncApplication:
             "lifespan": Lifespan(),
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._by_type[scope["type"]](scope, receive, send)
+    # What the other returns and not a coroutine around it, which would live as long as a stream.
+    # Marked, since servers tell ASGI 3 from ASGI 2 by that.
+    @markcoroutinefunction
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self._by_type[scope["type"]](scope, receive, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

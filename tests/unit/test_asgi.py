@@ -1,6 +1,7 @@
 import logging
 
 import pytest
+import uvicorn
 from django.core.signals import request_finished
 from django.http import HttpResponse
 from django.urls import path
@@ -162,3 +163,10 @@ async def view(request):
 
 
 urlpatterns = [path("", view)]
+
+
+def test_servers_take_it_for_asgi_3():
+    """It is no coroutine function: it returns one's coroutine, and is marked."""
+    config = uvicorn.Config(AsyncApplication(http=responding(), websocket=responding()))
+    config.load()
+    assert config.interface == "asgi3"
