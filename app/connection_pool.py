@@ -143,8 +143,9 @@ class ConnectionPool:
 
     async def give_back(self, connection: Connection) -> None:
         """Keep ``connection`` for a later request if it can take one, and serve who waits."""
-        # (One that failed to connect calls itself idle, and expired.)
-        if connection in self._connections and connection.is_idle():
+        # One that failed to connect calls itself both idle and closed.
+        is_idle = connection.is_idle() and not connection.is_closed()
+        if connection in self._connections and is_idle:
             self._add_idle(connection)
             surplus = self._beyond_the_limits()
         else:
@@ -264,11 +265,14 @@ async def _close(connections: list[Connection]) -> None:
 
 @contextmanager
 def _exceptions_of_httpx() -> Iterator[None]:
-    """Raise HTTPX's exception for httpcore's: each has one of the same name."""
+    """Raise HTTPX's exception for httpcore's: each has one of the same name.
+
+    But for ``ConnectionNotAvailable``: the pool was closed before the request was sent.
+    """
     try:
         yield
     except Exception as error:
         kind = type(error)
         if getattr(httpcore, kind.__name__, None) is not kind:
             raise
-        raise getattr(httpx, kind.__name__)(str(error)) from error
+        raise getattr(httpx, kind.__name__, httpx.ConnectError)(str(error)) from error

@@ -5,17 +5,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from benchmarks._startproject import SEVEN
+
 REDIS = os.environ.get("TEST_CACHE_URL", "redis://127.0.0.1:6379/15")
 PASSWORD = "a password"
-MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
 TEMPLATES = {
     "plain.html": "Hello {{ name }} at {{ request.path }}",
     "user.html": "Hello {{ user }}{% for message in messages %}{{ message }}{% endfor %}",
@@ -64,7 +57,7 @@ def set_up(folder: str, stack: str) -> None:
             *("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"),
             *("django.contrib.messages", "django.contrib.staticfiles", "split_deploy"),
         ],
-        MIDDLEWARE=MIDDLEWARE,
+        MIDDLEWARE=SEVEN,
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/db"}},
         CACHES={
             "default": {

@@ -1,6 +1,7 @@
 """The async database beside the pool of threads: the same views, served through both.
 
     python benchmarks/async_database.py [--seconds 5] [--rounds 5] [--connections 64] [--threads 8]
+                                        [--views orm,five,slow]
 
 ``NativeASGIHandler`` with startproject's seven middleware, native, serves three views on PostgreSQL
 from one process on one core, with wrk on another: one query, five one after the other, and one for
@@ -14,7 +15,6 @@ the distance of the quartiles, as a part of the median.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -26,12 +26,10 @@ from benchmarks import _servers as servers
 from benchmarks._database import ENVIRONMENT, ConnectionsSeen, database
 from benchmarks.async_orm import count
 
-VIEWS = ("orm", "five", "slow")
-
 
 def main() -> None:
     """Measure, and print."""
-    given = servers.options(__doc__, threads=8)
+    given = servers.options(__doc__, threads=8, views="orm,five,slow")
     many = 4 * given.threads
     #: name: threads, connections of the event loop
     series = {
@@ -41,7 +39,7 @@ def main() -> None:
         "async, 4x": (given.threads, many),
     }
     with database() as header:
-        views = {view: measured(view, series, header, given) for view in VIEWS}
+        views = {view: measured(view, series, header, given) for view in given.views.split(",")}
     print(json.dumps({"machine": servers.machine(), **vars(given), "views": views}))
 
 
@@ -78,24 +76,11 @@ def load(
     server = stack.enter_context(servers.uvicorn("native", **environment))
 
     def measure() -> dict[str, float]:
-        before = processor_time(server.pid)
         with ConnectionsSeen(server.pid) as seen:
-            figures = servers.wrk(
-                f"{server.url}/async/{view}/", given.seconds, connections=given.connections
-            )
-        used = processor_time(server.pid) - before
-        return figures | {
-            "cpu_us": round(used / figures["requests"] * 1e6),
-            "database_connections": seen.most,
-        }
+            figures = server.load(f"/async/{view}/", given.seconds, connections=given.connections)
+        return figures | {"database_connections": seen.most}
 
     return measure
-
-
-def processor_time(pid: int) -> float:
-    """What a process has used so far, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

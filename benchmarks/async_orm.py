@@ -39,7 +39,7 @@ BARS = {
 }
 
 
-def main(doc: str, view: str, bars: dict[str, tuple[str, str, float]]) -> None:
+def main(doc: str, view: str, bars: dict[str, tuple[str, str, float | None]]) -> None:
     """Measure ``view``, and print."""
     given = servers.options(doc, threads=8)
     common = {**ENVIRONMENT, "BENCHMARK_THREADS": str(given.threads)}

@@ -14,8 +14,8 @@ from benchmarks.async_orm import main
 
 BARS = {
     "of stock with psycopg's pool": ("native", "stock, psycopg's pool", 2.0),
-    "of stock": ("native", "stock", 1.0),
-    "of gthread": ("native", "gthread", 0.0),
+    "of stock": ("native", "stock", None),
+    "of gthread": ("native", "gthread", None),
 }
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks._what_hops_settings import MIDDLEWARE, REDIS, set_up  # noqa: E402
+from benchmarks._startproject import SEVEN  # noqa: E402
+from benchmarks._what_hops_settings import REDIS, set_up  # noqa: E402
 
 STACKS = ("django", "native")
 TOKEN = "t" * 32
@@ -204,7 +205,7 @@ def child(stack: str, only: str, has_sites: bool) -> None:
         for row in rows():
             if only not in row.name or (row.needs == "redis" and not redis_answers()):
                 continue
-            middleware = wrapped([*row.first, *MIDDLEWARE, *row.last])
+            middleware = wrapped([*row.first, *SEVEN, *row.last])
             with in_force(row, middleware):
                 counts[row.name] = row.group, asyncio.run(count(row, make, has_sites))
         print(json.dumps(counts))

@@ -52,22 +52,11 @@ def machine(found: dict[str, Any]) -> str:
     )
 
 
-def async_json(found: dict[str, Any]) -> str:
-    def body() -> Iterable[Iterable[object]]:
-        for name, figures in found["series"].items():
-            counted = found["counted"].get(name, {})
-            yield [
-                name,
-                *(number(figures[key]) for key in ("requests_per_second", "p50_ms", "p99_ms")),
-                number(counted["hops"]) if counted else "",
-                number(counted["threads_started"]) if counted else "",
-            ]
-
+def requests(found: dict[str, Any]) -> str:
+    """The series of ``async_json.py``, or of one with a database, which has connections too."""
     head = ["", "requests a second", "p50, ms", "p99, ms", "hops", "threads started"]
-    return rows(head, body())
+    connections = found.get("most_connections")
 
-
-def database(found: dict[str, Any]) -> str:
     def body() -> Iterable[Iterable[object]]:
         for name, figures in found["series"].items():
             counted = found["counted"].get(name, {})
@@ -76,11 +65,10 @@ def database(found: dict[str, Any]) -> str:
                 *(number(figures[key]) for key in ("requests_per_second", "p50_ms", "p99_ms")),
                 number(counted["hops"]) if counted else "",
                 number(counted["threads_started"]) if counted else "",
-                number(found["most_connections"][name]),
+                *([number(connections[name])] if connections else []),
             ]
 
-    head = ["", "requests a second", "p50, ms", "p99, ms", "hops", "threads started", "connections"]
-    return rows(head, body())
+    return rows([*head, "connections"] if connections else head, body())
 
 
 def ratios(found: dict[str, Any]) -> str:
@@ -181,11 +169,11 @@ def outbound_counts(found: dict[str, Any]) -> str:
 
 #: What stands in the marker: the file, and what makes a table of it.
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
-    "async_json": ("async_json", async_json),
+    "async_json": ("async_json", requests),
     "async_json ratios": ("async_json", ratios),
-    "async_orm": ("async_orm", database),
+    "async_orm": ("async_orm", requests),
     "async_orm ratios": ("async_orm", ratios),
-    "async_session": ("async_session", database),
+    "async_session": ("async_session", requests),
     "async_session ratios": ("async_session", ratios),
     "idle_streams": ("idle_streams", streams),
     "idle_streams account": ("idle_streams", account),

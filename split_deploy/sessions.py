@@ -42,7 +42,7 @@ class GuardedStore(SessionBase):
     @property
     def is_loaded(self) -> bool:
         """Whether to read it takes no more loading."""
-        return hasattr(self, "_session_cache") or self.session_key is None
+        return _is_loaded(self)
 
     # Both names, as in Django: the property has the function in it and not its name.
 
@@ -61,12 +61,15 @@ class GuardedStore(SessionBase):
 class ThreadedStore(GuardedStore):
     """A store whose async methods are its sync ones in a thread, if these may block at all."""
 
+    #: Whether it is Django's in a cache, so that the cache says how its work is done.
+    _is_in_a_cache = False
+
     @property
     def way(self) -> Way:
         """How its work is done."""
         if self.never_blocks:
             return "here"
-        if isinstance(self, django_cache.SessionStore):
+        if self._is_in_a_cache:
             cache = cast("Any", self)._cache
             if not _caches.may_block(cache):
                 return "here"
@@ -105,6 +108,16 @@ class ThreadedStore(GuardedStore):
         """See Django's."""
         self._check("exists")
         return super().exists(session_key)
+
+    def flush(self) -> None:
+        """See Django's."""
+        self._check("flush")
+        super().flush()
+
+    def cycle_key(self) -> None:
+        """See Django's."""
+        self._check("cycle_key")
+        super().cycle_key()
 
     async def aload(self) -> dict[str, Any]:
         """See Django's."""
@@ -151,6 +164,8 @@ def native_store(store: type[SessionBase]) -> type[GuardedStore]:
     # The name is part of the salt that stored sessions are signed with, and the sync instance has
     # to read them.
     names = {name: getattr(store, name) for name in ("__module__", "__qualname__", "__doc__")}
+    if base is ThreadedStore:
+        names["_is_in_a_cache"] = _is_plain(store, django_cache.SessionStore)
     if _is_plain(store, signed_cookies.SessionStore) or getattr(store, "never_blocks", False):
         names["never_blocks"] = True
     return cast("type[GuardedStore]", type(store.__name__, (base, store), names))
@@ -159,12 +174,20 @@ def native_store(store: type[SessionBase]) -> type[GuardedStore]:
 async def preload(session: Any) -> None:
     """Load ``session``, if that would block the event loop, so that sync code can read it.
 
-    It doesn't count as an access, which would let the response vary on the cookie.
+    It may be another than a ``GuardedStore``: that of a ``SessionMiddleware`` in sync mode, say. It
+    doesn't count as an access, which would let the response vary on the cookie.
     """
-    if isinstance(session, GuardedStore) and not session.is_loaded and session.way != "here":
-        accessed = session.accessed
-        await session._aget_session()  # type: ignore[attr-defined]
-        session.accessed = accessed
+    if not isinstance(session, SessionBase) or _is_loaded(session):
+        return
+    if isinstance(session, GuardedStore) and session.way == "here":
+        return
+    accessed = session.accessed
+    await session._aget_session()  # type: ignore[attr-defined]
+    session.accessed = accessed
+
+
+def _is_loaded(session: SessionBase) -> bool:
+    return hasattr(session, "_session_cache") or session.session_key is None
 
 
 def _has_async_methods_of_its_own(store: type) -> bool:

@@ -8,7 +8,8 @@ handler in the same process, ``response.close()`` in a project's own code) all r
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
@@ -44,10 +45,10 @@ def give_back(*senders: type) -> None:
 
 
 async def asend(signal: Signal, sender: type | None, **named: Any) -> None:
-    """Send ``signal`` to its receivers, in the order of ``Signal.asend()``.
+    """Send ``signal`` to its receivers, in the order of Django 6.1's ``Signal.asend()``.
 
-    First the sync ones, together in one thread hop, if there are any but Django's; then the async
-    ones, side by side.
+    First the sync ones: what is done for Django's, which are connected before any other, then the
+    rest, together in one thread hop. Then the async ones, side by side.
     """
     if _none_but_ours.get((signal, sender)) == signal.receivers:
         await _OURS[signal]()
@@ -58,24 +59,43 @@ async def asend(signal: Signal, sender: type | None, **named: Any) -> None:
         if not sync_receivers and len(async_receivers) == 1:
             # Not the receivers themselves: most are weakly referenced.
             _none_but_ours[signal, sender] = list(signal.receivers)
+    if ours in async_receivers:
+        async_receivers.remove(ours)
+        await ours()
     if sync_receivers:
         await sync_to_async(_send)(sync_receivers, signal=signal, sender=sender, **named)
-    if ours in async_receivers:
-        await ours()
-    calls = [
-        receiver(signal=signal, sender=sender, **named)
-        for receiver in async_receivers
-        if receiver is not ours
-    ]
+    calls = [receiver(signal=signal, sender=sender, **named) for receiver in async_receivers]
     if len(calls) == 1:
         await calls[0]
-    else:
-        await asyncio.gather(*calls)
+    elif calls:
+        await _side_by_side(calls)
 
 
 def _send(receivers: list[Callable[..., Any]], **named: Any) -> None:
     for receiver in receivers:
         receiver(**named)
+
+
+async def _side_by_side(calls: list[Awaitable[Any]]) -> None:
+    """Await all of ``calls``. What they put into context variables, the request has."""
+    context = copy_context()
+
+    async def run(call: Awaitable[Any]) -> None:
+        await call
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for call in calls:
+                group.create_task(run(call), context=context)
+    except BaseExceptionGroup as errors:
+        if len(errors.exceptions) == 1:
+            raise errors.exceptions[0] from None
+        raise
+    finally:
+        before = copy_context()
+        for variable, value in context.items():
+            if variable not in before or before[variable] is not value:
+                variable.set(value)
 
 
 def _is_djangos(receiver: Any) -> bool:

@@ -4,6 +4,7 @@ import os
 
 import environ
 
+from benchmarks._startproject import SEVEN
 from split_deploy.middleware import native
 
 STACK = os.environ.get("BENCHMARK_STACK", "native")
@@ -32,16 +33,6 @@ SPLIT_DEPLOY = {
     "LIFESPAN": ["benchmarks._site.clients.lifespan"],
 }
 
-#: Those of startproject.
-SEVEN = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
 MIDDLEWARE = SEVEN if os.environ.get("BENCHMARK_MIDDLEWARE", "seven") == "seven" else []
 if IS_NATIVE:
     MIDDLEWARE = native(MIDDLEWARE)

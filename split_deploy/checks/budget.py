@@ -58,31 +58,32 @@ def report(modules: Mapping[str, str]) -> tuple[list[str], bool]:
 
     ``modules`` has the settings module of each role.
     """
-    shares: dict[str, dict[str, Share]] = {}
+    # By database, since two aliases of one have their connections each.
+    shares: dict[str, list[tuple[str, str, Share]]] = {}
     for role, module in modules.items():
         try:
             for alias, share in _load(role, module).items():
-                shares.setdefault(f"{alias} ({share['database']})", {})[role] = share
+                shares.setdefault(share["database"], []).append((alias, role, share))
         except ElsewhereError as error:
             return [f"The {role} instance's can't be told: {error}"], True
     lines, fits = [], True
-    for name, roles in shares.items():
-        line, line_fits = _line(name, roles)
+    for database, parts in shares.items():
+        line, line_fits = _line(database, parts)
         lines.append(line)
         fits = fits and line_fits
     return lines, fits
 
 
-def _line(name: str, roles: Mapping[str, Share]) -> tuple[str, bool]:
-    total = sum(share["processes"] * share["each"] for share in roles.values())
-    terms = " + ".join(
-        f"{share['processes']} x {share['each']} {role}" for role, share in roles.items()
-    )
-    begin = f"{name}: {terms} = {total} connections"
-    error = next((share["error"] for share in roles.values() if share["error"]), None)
+def _line(database: str, parts: list[tuple[str, str, Share]]) -> tuple[str, bool]:
+    shares = [share for *_, share in parts]
+    aliases = ", ".join(dict.fromkeys(alias for alias, *_ in parts))
+    total = sum(share["processes"] * share["each"] for share in shares)
+    terms = " + ".join(f"{share['processes']} x {share['each']} {role}" for _, role, share in parts)
+    begin = f"{aliases} ({database}): {terms} = {total} connections"
+    error = next((share["error"] for share in shares if share["error"]), None)
     if error:
         return f"{begin}. The database could not be asked what it allows: {error}", True
-    allowed = min((s["allowed"] for s in roles.values() if s["allowed"] is not None), default=None)
+    allowed = min((s["allowed"] for s in shares if s["allowed"] is not None), default=None)
     if allowed is None:
         return f"{begin}.", True
     if total <= allowed:

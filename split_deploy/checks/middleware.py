@@ -53,11 +53,14 @@ def _check_others(reports: Sequence[MiddlewareReport]) -> Iterator[CheckMessage]
         if not report.async_capable:
             continue  # W021
         hint = "Give it an async __call__(), or leave it out of this instance's MIDDLEWARE."
-        if report.equivalent is not None:
+        if report.crossing == ("process_view",):
+            hint = "Write process_view() as `async def`, or leave it out of this instance."
+        elif report.equivalent is not None:
             hint = f"Derive it from {report.equivalent}: its hooks are on the event loop then."
         yield Warning(
-            f"{report.path} needs {report.hops} thread hop(s) with every request: "
-            "MiddlewareMixin calls its hooks in a thread.",
+            f"{report.path} needs {report.hops} thread hop(s) with every request, for its "
+            f"{' and '.join(f'{hook}()' for hook in report.crossing)}: sync, and called in a "
+            "thread.",
             hint=hint,
             obj=str(report.location or report.path),
             id=messages.MIDDLEWARE_IN_THREADS,

@@ -1,5 +1,6 @@
 """The end of a response: what can't block is closed on the event loop, the rest in a thread."""
 
+import asyncio
 import types
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,8 +28,9 @@ async def thread_is_done(*, was_cancelled: bool) -> None:
     lease = current_lease()
     is_busy = lease is not None and lease.calls > 0
     if was_cancelled and not is_busy:
-        # Below async_to_sync() it is the thread of the caller, of which nobody knows what it does.
-        is_busy = getattr(AsyncToSync.executors, "current", None) is not None
+        # In somebody else's context, and below async_to_sync(), it is a thread of which nobody
+        # knows what it does.
+        is_busy = lease is None or getattr(AsyncToSync.executors, "current", None) is not None
     if is_busy:
         await sync_to_async(_nothing)()
 
@@ -41,19 +43,25 @@ async def close(response: HttpResponseBase) -> None:
     """Do what ``response.close()`` does, in a thread only if that may block.
 
     A ``close()`` that isn't Django's own is called in a thread, as Django does. So are the closers
-    (a file's ``close()``, say) unless it is known of each that it can't block.
+    (a file's ``close()``, say) unless it is known of each that it can't block. If the server
+    cancels meanwhile, the rest is done all the same.
     """
     if type(response).close is not HttpResponseBase.close or "close" in response.__dict__:
         await sync_to_async(response.close)()
         return
     closers = response._resource_closers  # type: ignore[attr-defined]
-    if any(map(_can_block, closers)):
-        await sync_to_async(_call)(closers)
-    else:
-        _call(closers)
-    closers.clear()
-    response.closed = True
-    await signals.asend(request_finished, response._handler_class)  # type: ignore[attr-defined]
+    try:
+        if any(map(_can_block, closers)):
+            await sync_to_async(_call)(closers.copy())
+        else:
+            _call(closers)
+    except asyncio.CancelledError:
+        await thread_is_done(was_cancelled=True)
+        raise
+    finally:
+        closers.clear()
+        response.closed = True
+        await signals.asend(request_finished, response._handler_class)  # type: ignore[attr-defined]
 
 
 def _call(closers: list[Closer]) -> None:

@@ -47,6 +47,8 @@ class MiddlewareReport:
     hops: int
     #: The hooks that it has.
     hooks: tuple[str, ...]
+    #: Those that cross with every request, when the middleware itself doesn't.
+    crossing: tuple[str, ...]
     #: ``suspected`` for a function: what it returns isn't known until it is called.
     certainty: Certainty
     location: Location | None
@@ -123,14 +125,13 @@ class _Entry:
 
     def report(self, native: Mode, *, outside: Mode, inside: Mode) -> MiddlewareReport:
         hooks = tuple(name for name in _HOOKS if hasattr(self.factory, name))
-        hops = 0
+        crossing = self._crossing(native, hooks) if self.mode is not None else ()
+        hops = len(crossing)
         adapted = False
         if self.mode is not None and self.mode != native:
             adapted = True
             # The neighbors of the role's own mode: next to another adapted one, nothing is crossed.
             hops += (outside == native) + (inside == native)
-        if self.mode is not None:
-            hops += self._hook_hops(native, hooks)
         return MiddlewareReport(
             path=self.path,
             sync_capable=self.sync_capable,
@@ -140,6 +141,7 @@ class _Entry:
             adapted=adapted,
             hops=hops,
             hooks=hooks,
+            crossing=crossing,
             certainty="suspected" if isinstance(self.factory, FunctionType) else "proven",
             location=location_of(self.factory) if self.factory is not None else None,
             equivalent=self._equivalent(),
@@ -152,13 +154,13 @@ class _Entry:
         paths = (f"{base.__module__}.{base.__qualname__}" for base in self.factory.__mro__)
         return next((NATIVE[path] for path in paths if path in NATIVE), None)
 
-    def _hook_hops(self, native: Mode, hooks: tuple[str, ...]) -> int:
-        hops = 0
+    def _crossing(self, native: Mode, hooks: tuple[str, ...]) -> tuple[str, ...]:
+        found: set[str] = set()
         if "process_view" in hooks and self._is_async("process_view") != (native == "async"):
-            hops += 1
+            found.add("process_view")
         if self.mode == "async" and self._calls_hooks_in_threads():
-            hops += ("process_request" in hooks) + ("process_response" in hooks)
-        return hops
+            found |= {"process_request", "process_response"}
+        return tuple(hook for hook in hooks if hook in found)
 
     def _is_async(self, hook: str) -> bool:
         if self._is_native() and self.mode == "async" and hasattr(self.factory, f"a{hook}"):

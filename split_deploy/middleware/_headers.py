@@ -23,11 +23,10 @@ class DefaultHeader:
 
     def set(self, response: HttpResponseBase) -> None:
         """Set it, unless the response has one of this name."""
-        if self._item is None:
-            response.headers.setdefault(self.name, self.value)
-            return
         headers = stored(response.headers)
-        if self._key not in headers:
+        if not headers or self._item is None:
+            response.headers.setdefault(self.name, self.value)
+        elif self._key not in headers:
             headers[self._key] = self._item
 
 

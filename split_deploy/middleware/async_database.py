@@ -1,5 +1,4 @@
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 from django.core.exceptions import MiddlewareNotUsed
@@ -29,7 +28,10 @@ class AsyncDatabaseMiddleware(SyncAndAsyncMiddleware):
         finally:
             await async_database.release()
         if isinstance(response, StreamingHttpResponse) and response.is_async:
-            response.streaming_content = _released_at_the_end(response.streaming_content)
+            # Not streaming_content, a generator around the project's: closed while it waits to be
+            # read on, it leaves what the project's does in the end to the garbage collector.
+            parts: Any = response._iterator  # type: ignore[attr-defined]
+            response.streaming_content = _released_at_the_end(parts)
         return response
 
 
@@ -46,8 +48,11 @@ def _begin() -> None:
 async def _released_at_the_end(parts: Any) -> AsyncIterator[bytes]:
     _begin()
     try:
-        async with aclosing(parts):
-            async for part in parts:
-                yield part
+        async for part in parts:
+            yield part
     finally:
-        await async_database.release()
+        try:
+            if isinstance(parts, AsyncGenerator):
+                await parts.aclose()
+        finally:
+            await async_database.release()

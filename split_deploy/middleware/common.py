@@ -47,7 +47,8 @@ class CommonMiddleware(NativeMiddleware, DjangoCommonMiddleware):
 
 
 def _depends_on_host_alone() -> bool:
-    return not (
+    # ALLOWED_HOSTS may be an object of the project's that looks them up.
+    return type(settings.ALLOWED_HOSTS) in (list, tuple) and not (
         settings.DISALLOWED_USER_AGENTS or settings.PREPEND_WWW or settings.USE_X_FORWARDED_HOST
     )
 

@@ -1,6 +1,7 @@
 import logging
 from functools import partial
 from io import BytesIO
+from types import CoroutineType
 from typing import Any, Final, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -13,7 +14,7 @@ from django.middleware import csrf as django_csrf
 from django.urls import get_callable
 from django.utils.log import log_response
 
-from split_deploy._loop import in_a_thread
+from split_deploy._loop import in_a_thread, off_the_loop_if_it_must, refuse_on_the_loop
 from split_deploy.handlers import log
 from split_deploy.middleware._native import NativeMiddleware
 from split_deploy.sessions import preload
@@ -23,7 +24,7 @@ _SMALL: Final = 2**16
 
 
 class _Rejected:
-    """What ``_reject()`` gives in async mode: the failure view is called where it may block."""
+    """What ``_reject()`` gives in async mode if the view for failures is async, to be awaited."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -43,9 +44,9 @@ class CsrfViewMiddleware(NativeMiddleware, django_csrf.CsrfViewMiddleware):
         except SynchronousOnlyOperation:
             return self._enter_with_session(request)
 
-    async def _enter_with_session(self, request: HttpRequest) -> None:
+    async def _enter_with_session(self, request: HttpRequest) -> Any:
         await preload(request.session)
-        self.process_request(request)
+        return self.process_request(request)
 
     def leave(self, request: HttpRequest, response: Any) -> Any:
         """Return what ``process_response()`` does, or a coroutine that does."""
@@ -63,27 +64,21 @@ class CsrfViewMiddleware(NativeMiddleware, django_csrf.CsrfViewMiddleware):
         self, request: HttpRequest, callback: Any, *args: Any
     ) -> HttpResponseBase | None:
         """Check the request, if it has to be."""
+        process_view = partial(type(self).process_view, self, request, callback, *args)
         result: Any
         if _reads_form(request, callback) and _parsing_may_block(request):
-            result = await in_a_thread(self._check_in_a_thread, request, callback, *args)
+            result = await in_a_thread(process_view)
         else:
-            result = type(self).process_view(self, request, callback, *args)
+            result = off_the_loop_if_it_must(process_view)
+            if type(result) is CoroutineType:
+                result = await result
         if isinstance(result, _Rejected):
             result = await self._answer(request, result.reason)
         return cast("HttpResponseBase | None", result)
 
-    def _check_in_a_thread(self, request: HttpRequest, *args: Any) -> Any:
-        result: Any = type(self).process_view(self, request, *args)
-        if isinstance(result, _Rejected) and not iscoroutinefunction(_failure_view()):
-            return self._reject_now(request, result.reason)
-        return result
-
     async def _answer(self, request: HttpRequest, reason: str) -> HttpResponseBase:
-        view = _failure_view()
-        if not iscoroutinefunction(view):
-            return await in_a_thread(self._reject_now, request, reason)
         # As in Django's _reject(), which can't await it.
-        response = await view(request, reason=reason)
+        response = await _failure_view()(request, reason=reason)
         write: Any = partial(log_response, "Forbidden (%s): %s", reason, request.path)
         if log.can_block(django_csrf.logger, logging.WARNING):
             write = sync_to_async(write, thread_sensitive=False)
@@ -93,10 +88,11 @@ class CsrfViewMiddleware(NativeMiddleware, django_csrf.CsrfViewMiddleware):
         return cast("HttpResponseBase", response)
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
-        return _Rejected(reason) if self.async_mode else self._reject_now(request, reason)
-
-    def _reject_now(self, request: HttpRequest, reason: str) -> HttpResponseBase:
-        return cast("HttpResponseBase", super()._reject(request, reason))  # type: ignore[misc]
+        if self.async_mode:
+            if iscoroutinefunction(_failure_view()):
+                return _Rejected(reason)
+            refuse_on_the_loop("The view for CSRF failures may block: process_view() in a thread.")
+        return super()._reject(request, reason)  # type: ignore[misc]
 
 
 def _failure_view() -> Any:
@@ -128,10 +124,10 @@ def _parsing_may_block(request: Any) -> bool:
 
 def _keeps_files_in_memory(request: Any) -> bool:
     """Whether Django's ``MemoryFileUploadHandler`` comes first, which takes all that is small."""
-    first, *others = (type(handler) for handler in request.upload_handlers)
+    kinds = [type(handler) for handler in request.upload_handlers]
     return (
-        first is MemoryFileUploadHandler
-        and {*others} <= {TemporaryFileUploadHandler}
+        kinds[:1] == [MemoryFileUploadHandler]
+        and {*kinds[1:]} <= {TemporaryFileUploadHandler}
         and settings.FILE_UPLOAD_MAX_MEMORY_SIZE >= _SMALL
     )
 

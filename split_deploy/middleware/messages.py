@@ -48,10 +48,10 @@ class MessageMiddleware(NativeMiddleware, DjangoMessageMiddleware):
 
     def enter(self, request: HttpRequest) -> Any:
         """Return what ``process_request()`` does, or a coroutine that does."""
-        self.process_request(request)
-        if CookieStorage.cookie_name in request.COOKIES:
+        response: Any = self.process_request(request)  # type: ignore[func-returns-value]
+        if response is None and CookieStorage.cookie_name in request.COOKIES:
             return _preload_overflow(request)
-        return None
+        return response
 
     def leave(self, request: HttpRequest, response: Any) -> Any:
         """Return what ``process_response()`` does, or a coroutine that does."""

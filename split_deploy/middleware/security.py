@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,12 +12,19 @@ from split_deploy.middleware._native import NativeMiddleware
 class SecurityMiddleware(NativeMiddleware, DjangoSecurityMiddleware):
     """Django's ``SecurityMiddleware``, on the event loop: it compares and sets headers."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        super().__init__(get_response)
-        if self.async_mode:
-            self._headers = self._django_s(is_secure=False)
-            self._headers_if_secure = self._django_s(is_secure=True)
-            self._differ = len(self._headers) != len(self._headers_if_secure)
+    # With the first response: a subclass may change what Django's has read from the settings.
+
+    @cached_property
+    def _headers(self) -> list[DefaultHeader]:
+        return self._django_s(is_secure=False)
+
+    @cached_property
+    def _headers_if_secure(self) -> list[DefaultHeader]:
+        return self._django_s(is_secure=True)
+
+    @cached_property
+    def _differ(self) -> bool:
+        return len(self._headers) != len(self._headers_if_secure)
 
     def _django_s(self, *, is_secure: bool) -> list[DefaultHeader]:
         """What Django sets in a response without headers, to a request over HTTPS or not.

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 from split_deploy._loop import in_a_thread
 from split_deploy.middleware._native import NativeMiddleware
-from split_deploy.sessions import GuardedStore, native_store
+from split_deploy.sessions import GuardedStore, native_store, preload
 
 
 class SessionMiddleware(NativeMiddleware, DjangoSessionMiddleware):
@@ -41,7 +41,7 @@ class SessionMiddleware(NativeMiddleware, DjangoSessionMiddleware):
     async def _save_first(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         """Let the store save with its own async methods, and Django's code see how that went."""
         session: Any = request.session
-        await session._aget_session()
+        await preload(session)
         error: UpdateError | None = None
         if response.status_code < 500:
             try:
@@ -53,11 +53,12 @@ class SessionMiddleware(NativeMiddleware, DjangoSessionMiddleware):
             if error is not None:
                 raise error
 
-        session.save = saved
+        # It wasn't empty before it was loaded, which is when Django asks.
+        session.save, session.is_empty = saved, lambda: False
         try:
             return self.process_response(request, response)
         finally:
-            del session.save
+            del session.save, session.is_empty
 
 
 def _is_untouched(request: HttpRequest) -> bool:

@@ -17,7 +17,7 @@ Generator: TypeAlias = "GeneratorType[Any, Any, Any]"
 
 
 class Begins(Enum):
-    """With which company a call begins its lease's time on a thread."""
+    """With which company a lease begins its time on a thread."""
 
     #: No other lease has the thread.
     ALONE = auto()
@@ -40,7 +40,6 @@ class Call(Future[Any]):
         self.number = 0
         self.submitted = 0.0
         self.waited: float | None = None
-        self.begins: Begins | None = None
 
     def cancel(self) -> bool:
         """Cancel it if it still waits, which frees its place."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
 from split_deploy import hops
-from split_deploy.pool.calls import Call, Generator, Held
+from split_deploy.pool.calls import Begins, Call, Generator, Held
 from split_deploy.pool.process import get_pool
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Lease(hops.Counting):
 
     #: Which thread it has.
     worker: "Worker | None" = None
+    #: With which company it has that, until a call has begun there.
+    begins: Begins | None = None
     #: How many calls wait or run.
     calls = 0
     #: Whether it has a thread only as long as it needs it.
@@ -97,7 +99,10 @@ class PooledContext(ThreadSensitiveContext):
     lease: Lease | None = None
 
     async def __aenter__(self) -> "PooledContext":
-        if SyncToAsync.thread_sensitive_context.get(None) is None:
+        outer = SyncToAsync.thread_sensitive_context.get(None)
+        # A request may inherit that of the one before it on the same connection, which has ended:
+        # https://github.com/python/cpython/issues/140947
+        if outer is None or (isinstance(outer, PooledContext) and outer.token is None):
             self.token = SyncToAsync.thread_sensitive_context.set(self)
             self.lease = Lease()
             # As asgiref registers the executor that it makes, which is its way for one that tasks

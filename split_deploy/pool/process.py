@@ -44,10 +44,15 @@ async def running() -> AsyncIterator[None]:
 
     What still uses it then gets a ``RuntimeError``; a new request would get a new pool.
     """
-    yield
-    pool = _retire()
-    if pool is None:
-        return
+    try:
+        yield
+    finally:
+        pool = _retire()
+        if pool is not None:
+            await _drain(pool)
+
+
+async def _drain(pool: ThreadPool) -> None:
     timeout = get_config().drain_timeout
     # Not joined: a call may need this very loop to come to its end.
     ended = asyncio.wrap_future(pool.close())

@@ -233,11 +233,11 @@ class ThreadPool:
         """Give ``worker`` to the lease of ``call``, the first of its calls to run."""
         lease = call.lease
         if not worker.leases:
-            call.begins = Begins.ALONE
+            lease.begins = Begins.ALONE
         elif any(other.generators for other in worker.leases):
-            call.begins = Begins.BESIDE_A_CURSOR
+            lease.begins = Begins.BESIDE_A_CURSOR
         else:
-            call.begins = Begins.SHARING
+            lease.begins = Begins.SHARING
         lease.worker = worker
         worker.leases.add(lease)
         if lease.calls:
@@ -310,8 +310,8 @@ class ThreadPool:
     def _after(self, worker: Worker, call: Call) -> None:
         lease = call.lease
         worker.owner = lease if worker.state.in_transaction else None
-        worker.last = lease
-        if call.waited is not None:
+        if call.waited is not None:  # it was not cancelled
+            worker.last = lease
             self._waits.add(call.waited)
         self._end_call(lease)
 
@@ -397,9 +397,11 @@ class ThreadPool:
         call.waited = time.monotonic() - max(call.submitted, call.lease.last_ended)
         if call.waited > _LONG_WAIT:
             self._warn(call.waited)
-        if call.begins is Begins.ALONE:
+        # Not the call's own: the first one may have been cancelled.
+        begins, call.lease.begins = call.lease.begins, None
+        if begins is Begins.ALONE:
             connections.begin(alone=True)
-        elif call.begins is Begins.SHARING:
+        elif begins is Begins.SHARING:
             connections.begin(alone=False)
         elif worker.state.errors and worker.last is not call.lease:
             connections.close_broken()

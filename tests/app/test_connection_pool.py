@@ -230,6 +230,43 @@ async def test_a_connection_that_fails_frees_its_place(server):
         assert (await opened.get(server.url)).text == "fine"
 
 
+async def test_one_that_failed_is_not_kept_in_the_place_of_one_that_works(server):
+    async with Server().serving() as other, client(most=2) as opened:
+        await opened.get(server.url)
+        with pytest.raises(httpx.ConnectError):
+            await opened.get("http://127.0.0.1:1/")
+        await opened.get(other.url)
+        await opened.get(server.url)
+        assert len(server.connections) == 1
+
+
+async def test_a_client_that_is_closed_as_a_request_gets_its_connection(server, monkeypatch):
+    async with client(most=1) as opened:
+        slow, waiting = await many(opened, f"{server.url}/slow", 2)
+        await server.arrived.acquire()
+        given = opened.pool._serve_waiting
+        is_given = asyncio.Event()
+
+        def tell():
+            surplus = given()
+            is_given.set()
+            return surplus
+
+        monkeypatch.setattr(opened.pool, "_serve_waiting", tell)
+        closing = asyncio.create_task(_when(is_given, opened.pool.aclose))
+        await asyncio.sleep(0)
+        server.free.set()
+        await slow
+        await closing
+        with pytest.raises(httpx.HTTPError):
+            await waiting
+
+
+async def _when(event, function):
+    await event.wait()
+    await function()
+
+
 async def test_closing_the_client_ends_those_who_wait(server):
     async with client(most=1) as opened:
         slow, waiting = await many(opened, f"{server.url}/slow", 2)

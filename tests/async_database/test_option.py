@@ -1,11 +1,14 @@
 """The option: off unless asked for, and refused where it can't work."""
 
+import asyncio
 import json
 from importlib import metadata
 
 import django
 import pytest
 from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
+from django.http import StreamingHttpResponse
+from django.test import AsyncRequestFactory
 
 from app.models import WatchedURL
 from split_deploy import async_database
@@ -82,3 +85,31 @@ async def _answers(request):
 def test_without_the_option_the_middleware_is_left_out():
     with pytest.raises(MiddlewareNotUsed):
         AsyncDatabaseMiddleware(_answers)
+
+
+@pytest.mark.asyncio
+async def test_a_stream_that_is_closed_midway_is_at_its_end_before_its_connection_goes(monkeypatch):
+    notes = []
+
+    async def parts():
+        try:
+            yield b"a part"
+        finally:
+            await asyncio.sleep(0)
+            notes.append("ended")
+
+    async def view(request):
+        return StreamingHttpResponse(parts())
+
+    async def release():
+        notes.append("released")
+
+    monkeypatch.setattr(async_database, "is_on", lambda: True)
+    monkeypatch.setattr(async_database, "release", release)
+    monkeypatch.setattr("split_deploy.middleware.async_database._begin", lambda: None)
+    response = await AsyncDatabaseMiddleware(view)(AsyncRequestFactory().get("/"))
+    # As the handler does it.
+    stream = response._iterator
+    assert await anext(stream) == b"a part"
+    await stream.aclose()
+    assert notes == ["released", "ended", "released"]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import _servers as servers
+from benchmarks import _startproject
+from tests import startproject
 from tests.services import require_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +49,10 @@ def test_rounds_alternate_and_the_first_one_warms_up():
     assert servers.summary(found)["a"] == {"figure": 4.5, "spread": round(1.5 / 4.5, 3)}
 
 
+def test_the_seven_are_those_of_startproject():
+    assert _startproject.SEVEN == startproject.SEVEN
+
+
 def test_outbound_calls_of_each_kind_are_measured():
     found = run("outbound", "--seconds", "0.5", "--rounds", "1", "--at-once", "4")
 
@@ -57,11 +63,22 @@ def test_outbound_calls_of_each_kind_are_measured():
     assert 0 < series["this project"]["calls_per_second"] < 45
 
 
+@needs_wrk
+def test_they_are_from_a_view_too():
+    found = run("outbound", "--view", "--seconds", "1", "--rounds", "1", "--at-once", "4")
+
+    assert found["from"] == "a view"
+    assert found["at_once"]["4"]["series"]["this project"]["calls_per_second"] > 0
+
+
 def test_streams_are_held_and_none_is_dropped():
-    found = run("idle_streams", "--streams", "50", "--seconds", "1")
+    found = run("idle_streams", "--streams", "50", "--seconds", "1", "--account")
 
     assert [each["dropped"] for each in found["series"].values()] == [0, 0, 0, 0]
     assert all(each["threads"] < 10 for each in found["series"].values())
+    accounts = found["account_kb_each"]
+    assert accounts.keys() == found["series"].keys()
+    assert all(account["python_kb_each"] > 0 for account in accounts.values())
 
 
 @needs_wrk
@@ -82,6 +99,17 @@ def test_the_database_is_used_in_one_hop_over_the_pools_connections(name):
 
     assert found["counted"]["native"] == {"hops": 1, "threads_started": 0}
     assert 1 <= found["most_connections"]["native"] <= 2
+
+
+@needs_wrk
+def test_the_async_database_needs_no_hop_and_no_more_connections_than_it_may():
+    pytest.importorskip("django_async_backend")
+    require_postgres()
+    arguments = ("--seconds", "1", "--rounds", "1", "--connections", "16", "--threads", "2")
+    found = run("async_database", *arguments, "--views", "five")["views"]["five"]
+
+    assert [found["counted"][name]["hops"] for name in ("pool", "async")] == [5, 0]
+    assert found["series"]["async"]["database_connections"] <= 2
 
 
 @needs_wrk

@@ -104,6 +104,27 @@ def test_a_middleware_that_drags_others_along_is_the_one_that_is_blamed(project)
     assert "shop.middleware.timing is sync only" in output
 
 
+def test_a_middleware_with_sync_hooks_is_told_which_and_what_to_do(project):
+    write(project, EXAMPLES["split_deploy.W024"])
+    _, output = check(project)
+    assert "shop.middleware.Timing needs 1 thread hop(s) with every request, for its " in output
+    assert "process_response(): sync, and called in a thread." in output
+    assert "HINT: Give it an async __call__()" in output
+
+    middleware = project / "shop" / "middleware.py"
+    middleware.write_text(
+        middleware.read_text().replace(
+            "    def process_response(self, request, response):\n        return response\n",
+            "    async def __acall__(self, request):\n"
+            "        return await self.get_response(request)\n\n"
+            "    def process_view(self, request, view, args, kwargs):\n        return None\n",
+        )
+    )
+    _, output = check(project)
+    assert "for its process_view(): sync" in output
+    assert "HINT: Write process_view() as `async def`" in output
+
+
 def test_django_s_test_runner_is_not_taken_for_a_difference(project):
     """It changes ALLOWED_HOSTS and DATABASES before it runs the checks."""
     (project / "shop" / "tests.py").write_text(

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from hypothesis import strategies as st
 
 from tests.differential.stacks import Request
+from tests.startproject import SEVEN
 
 _WORDS = st.text('abc ü"<%;,', max_size=12)
 _NUMBERS = st.integers(-3, 30)
@@ -144,32 +145,16 @@ def _language() -> st.SearchStrategy[Request]:
 #: What somebody does on the site.
 VISITS = st.lists(a_request() | _language(), min_size=1, max_size=8)
 
-_SEVEN = (
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-)
 _THIRD = tuple(
     f"tests.differential.middleware.{name}"
     for name in ("synchronous", "both", "OnlyAsync", "Hooked")
-)
-_MORE = (
-    "django.middleware.gzip.GZipMiddleware",
-    "django.middleware.http.ConditionalGetMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.BrokenLinkEmailsMiddleware",
-    "django.contrib.sites.middleware.CurrentSiteMiddleware",
 )
 
 
 @st.composite
 def a_configuration(draw: st.DrawFn) -> dict[str, object]:
     """Settings, among them Django's own ``MIDDLEWARE``, with others between them."""
-    middleware = list(_SEVEN)
+    middleware = list(SEVEN)
     if draw(st.booleans()):
         middleware.insert(2, "django.middleware.locale.LocaleMiddleware")
     if draw(st.booleans()):

@@ -8,7 +8,7 @@ from django.urls import path
 from split_deploy.checks import middleware as check
 from split_deploy.middleware import native
 from tests.handlers.client import ask
-from tests.middleware.conftest import SEVEN
+from tests.startproject import SEVEN
 
 OURS = "tests.differential.middleware."
 

@@ -6,6 +6,7 @@ import sys
 import psycopg
 import pytest
 
+from split_deploy.checks import budget
 from split_deploy.checks.budget import _pool_size
 from tests.docs.pages import block, matches
 from tests.e2e.stack import ROOT, clean_environment
@@ -54,6 +55,14 @@ def test_more_than_the_database_allows_is_a_warning(postgres):
     assert status == 1
     assert "under load the rest are refused" in output
     assert check(**many)[0] == 0
+
+
+def test_two_aliases_of_one_database_are_added_up(monkeypatch):
+    share = budget.Share(database="app at db:5432", processes=2, each=30, allowed=97, error=None)
+    monkeypatch.setattr(budget, "_load", lambda *_: {"default": share, "reports": share})
+    (line,), fits = budget.report({"sync": "settings.sync_only"})
+    assert not fits
+    assert line.startswith("default, reports (app at db:5432): 2 x 30 sync + 2 x 30 sync = 120")
 
 
 def test_processes_and_threads_are_those_of_the_servers_configuration(postgres):

@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.signals import request_finished, request_started
 from django.http import HttpResponse
 from django.urls import path
@@ -308,6 +308,59 @@ async def test_the_end_waits_for_what_runs_in_the_request_s_thread(notes):
 
     assert outcome == [b"the body"]
     assert notes.finished == ["started", "finished"]
+
+
+async def test_so_it_does_in_a_context_that_somebody_else_has_entered(notes):
+    release = threading.Event()
+
+    def read(request):
+        asyncio_loop.call_soon_threadsafe(notes.entered.set)
+        release.wait(5)
+        outcome.append(request.read())
+
+    asyncio_loop, outcome = asyncio.get_running_loop(), []
+    urlpatterns.append(path("reading/", sync_to_async(read)))
+    try:
+        async with ThreadSensitiveContext():
+            exchange = Exchange("/reading/", "POST", body=b"the body").begin()
+            await notes.entered.wait()
+            exchange.leave()
+            await asyncio.wait((exchange.task,), timeout=0.1)
+            release.set()
+            await exchange.end()
+    finally:
+        urlpatterns.pop()
+
+    assert outcome == [b"the body"]
+
+
+async def test_the_request_is_finished_if_the_server_cancels_while_it_is_closed(notes):
+    class Slow:
+        closing, may_end = asyncio.Event(), threading.Event()
+
+        def close(self):
+            asyncio_loop.call_soon_threadsafe(self.closing.set)
+            self.may_end.wait(5)
+            notes.finished.append("closed")
+
+    async def with_resources(request):
+        response = HttpResponse()
+        response._resource_closers += [slow.close, lambda: notes.finished.append("closed too")]
+        return response
+
+    asyncio_loop, slow = asyncio.get_running_loop(), Slow()
+    urlpatterns.append(path("with-resources/", with_resources))
+    try:
+        exchange = Exchange("/with-resources/").begin()
+        await slow.closing.wait()
+        exchange.task.cancel()
+        asyncio_loop.call_soon(slow.may_end.set)
+        with pytest.raises(asyncio.CancelledError):
+            await exchange.end()
+    finally:
+        urlpatterns.pop()
+
+    assert notes.finished == ["started", "closed", "closed too", "finished"]
 
 
 async def test_an_error_in_a_receiver_of_request_started_closes_the_body(monkeypatch):

@@ -1,6 +1,8 @@
 """request_started and request_finished: who gets them, and in which thread."""
 
+import asyncio
 import threading
+from contextvars import ContextVar
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -19,10 +21,13 @@ from tests.handlers.client import ask, is_on_the_loop
 pytestmark = [pytest.mark.asyncio, pytest.mark.urls(__name__)]
 
 
+told: ContextVar[tuple] = ContextVar("told", default=())
+
+
 async def view(request):
     if request.GET.get("cache"):
         await caches["default"].aget("key")
-    return HttpResponse()
+    return HttpResponse(",".join(told.get()))
 
 
 urlpatterns = [path("", view)]
@@ -91,8 +96,6 @@ async def test_an_async_receiver_runs_on_the_event_loop(connect, heard, async_re
 
 
 async def test_several_async_receivers_run_side_by_side(connect):
-    import asyncio
-
     met = asyncio.Barrier(2)
 
     async def one(**_):
@@ -105,6 +108,42 @@ async def test_several_async_receivers_run_side_by_side(connect):
     connect(request_finished, other)
     exchange = await ask()
     assert exchange.hops.count == 0
+
+
+@pytest.mark.parametrize("names", [("one",), ("one", "other")])
+async def test_the_view_has_what_async_receivers_put_into_a_context_variable(connect, names):
+    """As since Django 6.1."""
+
+    def receiver_of(name):
+        async def receiver(**_):
+            told.set((*told.get(), name))
+
+        return receiver
+
+    receivers = [receiver_of(name) for name in names]
+    for receiver in receivers:
+        connect(request_started, receiver)
+    assert (await ask()).content == ",".join(names).encode()
+
+
+async def test_the_error_of_one_of_several_async_receivers_is_raised_as_it_is(connect):
+    cancelled = []
+
+    async def failing(**_):
+        raise LookupError
+
+    async def waiting(**_):
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            cancelled.append(1)
+            raise
+
+    connect(request_started, waiting)
+    connect(request_started, failing)
+    with pytest.raises(LookupError):
+        await ask()
+    assert cancelled == [1]
 
 
 async def test_a_receiver_is_heard_of_as_soon_as_it_is_connected_and_no_longer(
@@ -179,6 +218,19 @@ async def test_a_cache_that_has_something_to_close_is_closed_in_a_thread_if_it_w
 
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     assert (await ask(scope={"query_string": b"cache=1"})).hops.count == 1
+
+
+async def test_a_cache_is_closed_though_a_receiver_of_a_project_fails(connect, settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.ClosingCache"}}
+    ClosingCache.closed.clear()
+
+    def failing(**_):
+        raise LookupError
+
+    connect(request_finished, failing)
+    with pytest.raises(LookupError):
+        await ask(scope={"query_string": b"cache=1"})
+    assert ClosingCache.closed == [False]
 
 
 async def test_django_s_own_receivers_stay_connected_for_every_other_sender():

@@ -8,16 +8,6 @@ from django.test.client import AsyncClientHandler
 from split_deploy.handlers import NativeHandler
 from split_deploy.testing import counting
 
-SEVEN = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
-
 
 class Counting:
     """Give each response the ``hops`` of middleware and view."""

@@ -116,6 +116,12 @@ async def test_uploads_that_may_go_elsewhere_are_parsed_in_a_thread(client, sett
     assert (response.json()["uploads"], response.hops) == ({"file": 99}, 1)
 
 
+async def test_without_upload_handlers_a_file_is_left_out(client, settings):
+    settings.FILE_UPLOAD_HANDLERS = []
+    data = {"csrfmiddlewaretoken": await token_of(client), "data": "x", "file": upload()}
+    assert (await client.post("/form/", data)).json() == {"data": "x", "uploads": {}}
+
+
 async def test_a_token_in_the_header_needs_no_thread(client):
     headers = {"X-CSRFToken": await token_of(client)}
     for method in (client.post, client.put, client.patch, client.delete):
@@ -236,6 +242,50 @@ async def test_without_a_session_no_thread_is_needed(in_session):
     response = await in_session.post("/exempt/")
     assert response.hops == 0
     assert response.headers["Vary"] == "Cookie"
+
+
+def sync_only(get_response):
+    return lambda request: get_response(request)
+
+
+@pytest.fixture
+def behind_sync_only(serve):
+    """The session is one of Django's own, since its middleware is in sync mode."""
+    middleware = [MIDDLEWARE[0], f"{HERE}.sync_only", MIDDLEWARE[1]]
+    return serve(HERE, middleware, csrf=True, CSRF_USE_SESSIONS=True)
+
+
+async def test_a_token_in_a_session_that_is_not_ours(behind_sync_only):
+    client = behind_sync_only
+    data = {"csrfmiddlewaretoken": await token_of(client), "data": "x"}
+    assert (await client.post("/form/", data)).status_code == 200
+    assert (await client.get("/token/")).status_code == 200
+    data["csrfmiddlewaretoken"] = "b" * 64
+    assert (await client.post("/form/", data)).status_code == 403
+
+
+class Answering(csrf.CsrfViewMiddleware):
+    def process_request(self, request):
+        super().process_request(request)
+        if "answered" in request.GET:
+            return HttpResponse("by process_request")
+        return None
+
+    def process_view(self, request, *args):
+        response = super().process_view(request, *args)
+        if response is not None:
+            response.headers["X-Refused"] = "yes"
+        return response
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_a_subclass_s_hooks_give_what_they_return(serve, size):
+    middleware = [MIDDLEWARE[0], f"{HERE}.Answering"]
+    client = serve(HERE, middleware, csrf=True, CSRF_USE_SESSIONS=True)
+    await client.get("/token/")
+    assert (await client.get("/token/?answered")).content == b"by process_request"
+    response = await client.post("/form/", {"data": "x" * size})
+    assert (response.status_code, response.headers["X-Refused"]) == (403, "yes")
 
 
 async def test_sessions_have_to_come_first(serve):

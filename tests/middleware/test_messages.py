@@ -12,6 +12,7 @@ from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
 from split_deploy.middleware import native
+from split_deploy.middleware.messages import MessageMiddleware
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 
@@ -125,6 +126,30 @@ async def test_to_load_them_is_no_access_to_the_session(client):
     response = await client.get("/untouched/")
     assert response.hops == 1
     assert "Vary" not in response.headers
+
+
+def sync_only(get_response):
+    return lambda request: get_response(request)
+
+
+async def test_they_are_read_from_a_session_that_is_not_ours(serve):
+    client = serve(HERE, [MIDDLEWARE[0], f"{HERE}.sync_only", MIDDLEWARE[1]])
+    await client.get("/add_many/")
+    assert len((await client.get("/read/")).json()) == 5
+    assert (await client.get("/read/")).json() == []
+
+
+class Answering(MessageMiddleware):
+    def process_request(self, request):
+        super().process_request(request)
+        return HttpResponse("by process_request")
+
+
+async def test_a_subclass_may_answer(serve):
+    client = serve(HERE, [MIDDLEWARE[0], f"{HERE}.Answering"])
+    for _ in range(2):
+        assert (await client.get("/read/")).content == b"by process_request"
+        client.cookies["messages"] = "of anybody"
 
 
 async def test_more_of_them_are_added_to_those(client):

@@ -19,8 +19,9 @@ from split_deploy.middleware import native
 from split_deploy.middleware._names import NATIVE
 from split_deploy.middleware._native import NativeMiddleware, chain, is_plain
 from split_deploy.middleware.common import CommonMiddleware
+from split_deploy.middleware.security import SecurityMiddleware
 from tests.e2e.stack import ROOT, clean_environment
-from tests.middleware.conftest import SEVEN
+from tests.startproject import SEVEN
 
 HERE = __name__
 NEED_AN_APP = ("django.contrib.flatpages.", "django.contrib.redirects.")
@@ -43,7 +44,23 @@ async def with_headers(request):
     return HttpResponse("here!", headers=OWN)
 
 
-urlpatterns = [path("", view), path("with-headers/", with_headers)]
+class OwnHeaders(HttpResponse):
+    """Whose headers are kept in another way than Django's."""
+
+    def __init__(self):
+        super().__init__()
+        self.headers = dict(self.headers.items())
+
+
+async def own_headers(request):
+    return OwnHeaders()
+
+
+urlpatterns = [
+    path("", view),
+    path("with-headers/", with_headers),
+    path("own-headers/", own_headers),
+]
 
 
 def test_django_s_are_replaced_and_the_others_stay_where_they_are():
@@ -241,6 +258,27 @@ def test_a_subclass_is_served_by_the_sync_instance_too(settings):
 def test_it_refuses_to_wrap_nothing_as_django_s():
     with pytest.raises(ValueError, match="get_response must be provided"):
         CommonMiddleware(None)
+
+
+class Later(SecurityMiddleware):
+    """Which changes what Django's has read from the settings."""
+
+    def __init__(self, get_response):
+        super().__init__(get_response)
+        self.referrer_policy = "no-referrer"
+
+
+@pytest.mark.asyncio
+async def test_what_a_subclass_sets_is_what_counts(serve):
+    response = await serve(HERE, [f"{HERE}.Later"]).get("/")
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.asyncio
+async def test_headers_are_set_however_they_are_kept(serve):
+    response = await serve(HERE, native([SEVEN[0], SEVEN[6]])).get("/own-headers/")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Frame-Options"] == "DENY"
 
 
 # Several in a row, of which our handler makes one coroutine

@@ -163,6 +163,19 @@ async def test_no_host_is_remembered_where_more_than_the_host_counts(serve):
         assert common._accepted == set()
 
 
+class Hosts(list):
+    """As a project may have it that looks them up."""
+
+
+async def test_no_host_is_remembered_that_somebody_looks_up(serve):
+    hosts = Hosts(["good.example"])
+    client = serve(HERE, native([COMMON]), ALLOWED_HOSTS=hosts)
+    headers = {"Host": "good.example"}
+    assert (await client.get("/view/", headers=headers)).status_code == 200
+    hosts.clear()
+    assert (await client.get("/view/", headers=headers)).status_code == 400
+
+
 async def test_no_more_than_some_hosts_are_remembered(serve):
     client = serve(HERE, native([COMMON]), ALLOWED_HOSTS=["*"])
     for number in range(common._MOST + 5):

@@ -79,6 +79,19 @@ async def fail(request):
     return HttpResponse(status=500)
 
 
+async def fails_untouched(request):
+    return HttpResponse(status=500)
+
+
+async def flush_now(request):
+    request.session.flush()
+
+
+async def cycle_now(request):
+    await request.session.aget("number")
+    request.session.cycle_key()
+
+
 async def expiring(request):
     await request.session.aset_expiry(timedelta(hours=1))
     return HttpResponse()
@@ -113,7 +126,7 @@ urlpatterns = [
     path(f"{view.__name__}/", view)
     for view in (
         *(untouched, read, write, read_now, write_now, read_twice, flush, cycle, fail),
-        *(expiring, deleted_meanwhile, save_now, ask),
+        *(expiring, deleted_meanwhile, save_now, flush_now, cycle_now, fails_untouched, ask),
     )
 ]
 
@@ -303,10 +316,13 @@ async def test_it_can_be_read_by_the_sync_instance_and_the_other_way_round(clien
     assert (await client.get("/read/")).content == b"11"
 
 
-async def test_a_sync_save_names_the_async_one(client):
+@pytest.mark.parametrize(
+    ("url", "name"), [("save_now", "asave"), ("flush_now", "aflush"), ("cycle_now", "acycle_key")]
+)
+async def test_a_sync_call_names_the_async_one(client, url, name):
     await client.get("/write/")
-    with pytest.raises(SynchronousOnlyOperation, match=r"await request\.session\.asave\(\)"):
-        await client.get("/save_now/")
+    with pytest.raises(SynchronousOnlyOperation, match=rf"await request\.session\.{name}\(\)"):
+        await client.get(f"/{url}/")
 
 
 async def test_django_s_way_to_allow_it_allows_it_here_too(client, monkeypatch):
@@ -405,6 +421,41 @@ async def test_a_project_s_own_store_is_called_where_it_may_be(engine_of, store,
     assert (await client.get("/cycle/")).hops == 2 * hops
     assert (await client.get("/flush/")).hops == hops
     assert not InMemory.stored
+
+
+class Audited(cache_backend.SessionStore):
+    """Django's in a cache, which tells of each save: as one may that has to be in a thread."""
+
+    saves: ClassVar = []
+
+    def save(self, must_create=False):
+        self.saves.append(self.session_key)
+        super().save(must_create)
+
+
+@pytest.mark.parametrize(
+    "backend", ["django.core.cache.backends.locmem.LocMemCache", f"{HERE}.AsyncCache"]
+)
+async def test_a_project_s_own_store_in_a_cache_is_called_in_a_thread(engine_of, settings, backend):
+    client = engine_of(Audited)
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "audited"}}
+    Audited.saves.clear()
+
+    assert (await client.get("/write/")).hops == 1
+    assert Audited.saves
+    assert (await client.get("/read/")).content == b"7"
+
+
+@pytest.mark.parametrize("store", [Async, InMemory])
+async def test_an_error_without_an_access_says_nothing_of_the_session(engine_of, settings, store):
+    """Not even with SESSION_SAVE_EVERY_REQUEST and a cookie of a session that is gone."""
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    client = engine_of(store)
+    client.cookies["sessionid"] = "a" * 32
+    response = await client.get("/fails_untouched/")
+    assert response.status_code == 500
+    assert "Vary" not in response.headers
+    assert "sessionid" not in response.cookies
 
 
 async def test_an_async_store_saves_nothing_with_an_error(engine_of):

@@ -1,6 +1,7 @@
 """A request and its thread, without a database."""
 
 import asyncio
+import contextvars
 import gc
 import os
 import subprocess
@@ -13,7 +14,7 @@ import weakref
 import pytest
 from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 
-from split_deploy import hops, pool
+from split_deploy import connections, hops, pool
 from split_deploy.pool import Lease, PooledContext, ThreadPool, current_lease
 from tests.pool.conftest import until
 
@@ -182,6 +183,25 @@ async def test_a_call_that_is_cancelled_while_it_runs_runs_to_its_end(pool_of):
     assert after == [1]
 
 
+async def test_a_first_call_that_is_cancelled_leaves_its_beginning_to_the_next(
+    pool_of, monkeypatch
+):
+    used, begun = pool_of(1), []
+    monkeypatch.setattr(connections, "begin", lambda *, alone: begun.append(alone))
+    await asyncio.wrap_future(Lease(used).submit(thread))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(10)  # so that the thread, which has the call, doesn't look at it yet
+    try:
+        lease = Lease(used)
+        assert lease.submit(thread).cancel()
+    finally:
+        sys.setswitchinterval(interval)
+    del begun[:]
+
+    await asyncio.wrap_future(lease.submit(thread))
+    assert len(begun) == 1
+
+
 async def test_a_stream_gives_its_thread_back(pool_of):
     used = pool_of(1, share=False)
     stream = Lease(used)
@@ -281,6 +301,19 @@ async def test_only_the_outermost_context_counts(pool_of):
     assert current_lease() is None
     async with ThreadSensitiveContext(), PooledContext():
         assert current_lease() is None
+
+
+async def test_a_context_that_is_left_is_not_entered_by_who_inherits_it(pool_of):
+    """As a request does of the one before it on its connection, in some event loops."""
+    pool_of(2)
+    async with PooledContext():
+        inherited = contextvars.copy_context()
+
+    async def request():
+        async with PooledContext():
+            return current_lease().is_over
+
+    assert not await asyncio.create_task(request(), context=inherited)
 
 
 async def test_a_request_leaves_nothing_behind(pool_of):
@@ -417,6 +450,15 @@ async def test_after_the_end_a_call_is_refused_with_the_reason(pool_of):
     with pytest.raises(RuntimeError, match="pool of threads is shut down"):
         lease.submit(thread)
     lease.release()
+
+
+async def test_it_is_shut_down_though_something_else_fails_at_the_end(pool_of):
+    used = pool_of(1)
+    await asyncio.wrap_future(Lease(used).submit(thread))
+    with pytest.raises(LookupError):
+        async with pool.running():
+            raise LookupError
+    assert used.statistics().started == 0
 
 
 async def test_a_new_request_after_the_end_has_a_new_pool(pool_of):

@@ -5,6 +5,7 @@ import os
 import environ
 
 from split_deploy.middleware import native
+from tests.startproject import SEVEN
 
 SECRET_KEY = "not-a-secret"
 ALLOWED_HOSTS = ["*"]
@@ -19,17 +20,7 @@ INSTALLED_APPS = [
 _THIRD_PARTY = os.environ.get("STORM_MIDDLEWARE", "").split()
 HAS_THIRD_PARTY = bool(_THIRD_PARTY)
 MIDDLEWARE = native(
-    [
-        *_THIRD_PARTY,
-        "split_deploy.middleware.InstanceMiddleware",
-        "django.middleware.security.SecurityMiddleware",
-        "django.contrib.sessions.middleware.SessionMiddleware",
-        "django.middleware.common.CommonMiddleware",
-        "django.middleware.csrf.CsrfViewMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "django.contrib.messages.middleware.MessageMiddleware",
-        "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    ]
+    [*_THIRD_PARTY, "split_deploy.middleware.InstanceMiddleware", *SEVEN],
 )
 
 THREADS = 4

@@ -20,17 +20,9 @@ from split_deploy import hops, tasks
 from split_deploy.access_log import AccessLog
 from split_deploy.logging import RequestContextFilter
 from split_deploy.pool import PooledContext
+from tests.startproject import SEVEN
 
 HANDLER = 2
-STOCK = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
 INSTANCE = "split_deploy.middleware.InstanceMiddleware"
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.urls(__name__)]
@@ -260,7 +252,7 @@ async def test_a_sync_iterator_is_read_in_a_thread():
 
 
 async def test_the_seven_stock_middleware_need_thirteen(settings):
-    settings.MIDDLEWARE = STOCK
+    settings.MIDDLEWARE = SEVEN
     assert await Server().count("/native/") == 13 + HANDLER
 
 
@@ -335,6 +327,13 @@ async def test_inside_somebody_else_s_context_it_counts_too():
             assert await server.count("/once/") == 1 + HANDLER
 
 
+async def test_who_counts_around_it_sees_them_too():
+    counted = hops.Hops()
+    with hops.counted_into(counted):
+        await Server().get("/once/")
+    assert counted.count == 1 + HANDLER
+
+
 async def test_a_view_sees_the_count_so_far():
     _, body = await Server().get("/several/4/")
     assert body == b"5"  # and the handler's first
@@ -373,7 +372,7 @@ async def test_the_function_that_ran_is_named_however_it_got_there(path):
 
 
 async def test_of_django_s_own_hops_the_middleware_and_what_runs_it_are_named(settings):
-    settings.MIDDLEWARE = STOCK
+    settings.MIDDLEWARE = SEVEN
     server = Server()
     await server.get("/native/")
 
@@ -410,7 +409,7 @@ outermost.sync_capable, outermost.async_capable = False, True
 
 
 async def test_a_middleware_of_the_project_is_not_blamed_for_one_further_in(settings):
-    settings.MIDDLEWARE = [f"{__name__}.outermost", STOCK[0]]
+    settings.MIDDLEWARE = [f"{__name__}.outermost", SEVEN[0]]
     server = Server()
     await server.get("/native/")
     assert [site for site in server.counted[-1].sites if site.caller.startswith("tests/")] == []
