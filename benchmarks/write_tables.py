@@ -3,8 +3,8 @@
     python benchmarks/write_tables.py FOLDER
 
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
-``outbound_view.json`` and so on. In docs/measurements.md and docs/outbound.md a table that stands
-below ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
+``outbound_view.json`` and so on. In the pages below a table that stands below
+``<!-- NAME: ... -->`` is replaced if the file of that name is there.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "docs" / "measurements.md", ROOT / "docs" / "outbound.md"]
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("measurements", "outbound", "async-database")]
 _TABLE = re.compile(
     r"(?P<marker><!-- (?P<name>[\w ]+): .*? -->\n)"
     r"(?:.+\n)*(?:\nPython [\d.]+, Django .*\n)?"
@@ -167,6 +167,27 @@ def outbound_counts(found: dict[str, Any]) -> str:
     )
 
 
+def async_database(found: dict[str, Any]) -> str:
+    threads, views = found["threads"], found["views"]
+    return rows(
+        [
+            "",
+            f"{threads} threads",
+            f"{4 * threads} threads",
+            f"{threads} connections",
+            f"{4 * threads} connections",
+        ],
+        (
+            [what, *(number(each[key]) for each in views[view]["series"].values())]
+            for what, view, key in (
+                ("one query: processor time a request, µs", "orm", "cpu_us"),
+                ("five queries: processor time a request, µs", "five", "cpu_us"),
+                ("a query of 20 ms: requests a second", "slow", "requests_per_second"),
+            )
+        ),
+    )
+
+
 #: What stands in the marker: the file, and what makes a table of it.
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "async_json": ("async_json", requests),
@@ -182,6 +203,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "outbound": ("outbound", outbound),
     "outbound counts": ("outbound", outbound_counts),
     "outbound_view": ("outbound_view", outbound),
+    "async_database": ("async_database", async_database),
 }
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from io import BytesIO, StringIO
 from typing import Any
 
-from asgiref.sync import AsyncToSync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.handlers.asgi import ASGIRequest
 from django.core.signals import request_finished
@@ -27,10 +27,12 @@ async def thread_is_done(*, was_cancelled: bool) -> None:
     """
     lease = current_lease()
     is_busy = lease is not None and lease.calls > 0
-    if was_cancelled and not is_busy:
+    if was_cancelled:
+        if lease is not None:
+            lease.restore_executor()
         # In somebody else's context, and below async_to_sync(), it is a thread of which nobody
         # knows what it does.
-        is_busy = lease is None or getattr(AsyncToSync.executors, "current", None) is not None
+        is_busy = is_busy or lease is None or lease.outer_executor is not None
     if is_busy:
         await sync_to_async(_nothing)()
 

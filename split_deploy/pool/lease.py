@@ -1,11 +1,11 @@
 """One request's view of the pool."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext
 
 from split_deploy import hops
 from split_deploy.pool.calls import Begins, Call, Generator, Held
@@ -45,6 +45,8 @@ class Lease(hops.Counting):
     last_ended = 0.0
     #: Who it was for, in the log.
     name = "a request"
+    #: The executor of the ``async_to_sync()`` that it is below: asgiref prefers that one.
+    outer_executor: Executor | None = None
 
     def __init__(self, pool: "ThreadPool | None" = None) -> None:
         self.pool = pool or get_pool()
@@ -76,6 +78,16 @@ class Lease(hops.Counting):
             self.name = f"a request to {current.route}" if current else self.name
             self.pool.update(self)
 
+    def restore_executor(self) -> None:
+        """Let the calls of this task come here again, after one of them was cancelled.
+
+        asgiref gives a cancelled ``sync_to_async()`` the context of its thread, which goes on. If
+        that was on its way into ``async_to_sync()``, the executor of that is in there, and would
+        get all calls to come: before the thread is done, or when the executor has ended.
+        """
+        if _executor_at_hand() is not self.outer_executor:
+            AsyncToSync.executors.current = self.outer_executor
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """``release()``. The pool has other leases."""
         self.release()
@@ -105,6 +117,8 @@ class PooledContext(ThreadSensitiveContext):
         if outer is None or (isinstance(outer, PooledContext) and outer.token is None):
             self.token = SyncToAsync.thread_sensitive_context.set(self)
             self.lease = Lease()
+            if (executor := _executor_at_hand()) is not None:
+                self.lease.outer_executor = executor
             # As asgiref registers the executor that it makes, which is its way for one that tasks
             # may use after the context is left. The entry lives as long as the context.
             SyncToAsync.context_to_thread_executor[self] = self.lease
@@ -122,6 +136,11 @@ class PooledContext(ThreadSensitiveContext):
             self.token = None
         if self.lease is not None:
             self.lease.release()
+
+
+def _executor_at_hand() -> Executor | None:
+    executor: Executor | None = getattr(AsyncToSync.executors, "current", None)
+    return executor
 
 
 def current_lease() -> Lease | None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from asgiref.sync import ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.core.signals import request_finished, request_started
 from django.http import HttpResponse
 from django.urls import path
@@ -308,6 +309,43 @@ async def test_the_end_waits_for_what_runs_in_the_request_s_thread(notes):
 
     assert outcome == [b"the body"]
     assert notes.finished == ["started", "finished"]
+
+
+async def test_so_it_does_if_the_thread_is_about_to_come_back_to_the_loop(notes):
+    """asgiref then leaves the executor of the thread's async_to_sync() to who was cancelled."""
+    may_go_on = threading.Event()
+
+    async def in_between():
+        await sync_to_async(time.sleep)(0.05)
+
+    def nesting(request):
+        asyncio_loop.call_soon_threadsafe(cancel)
+        may_go_on.wait(5)
+        async_to_sync(in_between)()
+        time.sleep(0.05)
+        notes.finished.append("view")
+        return HttpResponse()
+
+    def cancel():
+        may_go_on.set()
+        time.sleep(0.1)  # the coroutine is scheduled meanwhile, and has not begun
+        exchange.task.cancel()
+
+    def receiver(**_):
+        notes.finished.append(f"receiver in {threading.current_thread().name[:13]}")
+
+    asyncio_loop = asyncio.get_running_loop()
+    urlpatterns.append(path("nesting/", sync_to_async(nesting)))
+    request_finished.connect(receiver)
+    try:
+        exchange = Exchange("/nesting/").begin()
+        with pytest.raises(asyncio.CancelledError):
+            await exchange.end()
+    finally:
+        request_finished.disconnect(receiver)
+        urlpatterns.pop()
+
+    assert notes.finished == ["started", "view", "receiver in split-deploy-", "finished"]
 
 
 async def test_so_it_does_in_a_context_that_somebody_else_has_entered(notes):
