@@ -14,6 +14,7 @@ urlpatterns = [
     path("board/", views.board, name="board"),
     path("board/<int:pk>/delete/", views.delete_watched_url, name="delete-watched-url"),
     path("sync/", views.blocking, name="blocking"),
+    path("sync/adapters/async_to_sync/", views.adapt_async_code, name="adapt-async-code"),
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

@@ -15,7 +15,7 @@ class WatchedURLAdmin(admin.ModelAdmin):
     search_fields = ("url", "owner__username")
     date_hierarchy = "created"
     autocomplete_fields = ("owner",)
-    readonly_fields = ("created",)
+    readonly_fields = ("created", "changed_by")
     # Django 5.2 warns about a URLField that leaves the scheme to assume open.
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
 

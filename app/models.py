@@ -6,13 +6,14 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from app.audit import Audited
 from app.validators import validate_watched_url
 from split_deploy import reverse
 
 MAX_LENGTH: Final = 500
 
 
-class WatchedURL(models.Model):
+class WatchedURL(Audited):
     """A URL on the board. The board is one for all users, so a URL stands on it once."""
 
     url = models.URLField(

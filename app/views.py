@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
@@ -11,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from app import tutorial
+from app import offloading, tutorial
 from app.forms import WatchedURLForm
 from app.models import WatchedURL
 
@@ -23,6 +24,9 @@ _LESSONS: Final = (
     ("async", "non-blocking", "Answers at once and does the same work in a background task."),
     ("async", "smoke-some-meats", "Two awaited calls that overlap: as long as the longer one."),
     ("async", "sync-to-async", "Sync work sent to a thread, so that the event loop stays free."),
+    ("async", "offload-to-thread", "A slow hash in a thread, while the event loop goes on."),
+    ("async", "offload-to-process", "A computation in Python, in a process of its own."),
+    ("async", "blocking-first", "Plain blocking code in an async view, and one section of await."),
     ("async", "burn-some-meats", "The anti-pattern: a blocking call, and what the watchdog says."),
 )
 
@@ -84,3 +88,16 @@ def blocking(request: HttpRequest) -> HttpResponse:
     except tutorial.ENDPOINT_ERRORS as error:
         return tutorial.no_answer(error)
     return HttpResponse("Blocking HTTP request")
+
+
+@require_safe
+def adapt_async_code(request: HttpRequest) -> HttpResponse:
+    """Wait for two things at once, with a library that is async, in a sync view.
+
+    ``async_to_sync`` makes an event loop for it, and throws it away.
+    """
+    try:
+        statuses = async_to_sync(offloading.ask_twice)()
+    except tutorial.ENDPOINT_ERRORS as error:
+        return tutorial.no_answer(error)
+    return HttpResponse(f"Asked twice at once: {statuses}")

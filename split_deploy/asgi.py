@@ -12,7 +12,7 @@ from split_deploy.access_log import AccessLog, request_target
 from split_deploy.handlers import NativeASGIHandler
 from split_deploy.hops import HopCounter
 from split_deploy.lifespan import Lifespan
-from split_deploy.purity import verify_purity
+from split_deploy.purity import refuse_sync_worker, verify_purity
 from split_deploy.roles import verify_role
 from split_deploy.run.reload import watch_if_asked
 
@@ -24,16 +24,18 @@ _REFUSED: Final = 1008
 
 
 def get_async_application(*, websocket: ASGIApplication | None = None) -> ASGIApplication:
-    """Return the ASGI application of the async instance.
+    """Return the ASGI application of the async instance, or of the mixed one.
 
     Django itself serves HTTP alone. ``websocket`` is the ASGI application that WebSocket
     connections go to, such as the consumers of Channels; without one they are refused with 403.
 
     Raises ``ImproperlyConfigured`` if the settings in use are not those of the async or mixed role,
-    or if the system checks find that the instance is not pure.
+    if Gunicorn runs it in a sync worker, or if the system checks find that it is not pure.
     """
+    role = verify_role("async", "mixed")
+    refuse_sync_worker()
     # First of all, so that a mistake that is about to be found can be mended while it watches.
-    watch_if_asked(verify_role("async", "mixed"))
+    watch_if_asked(role)
     # As get_asgi_application() does, to which no other handler can be given.
     django.setup(set_prefix=False)
     application = AsyncApplication(http=NativeASGIHandler(), websocket=websocket or _refuse)

@@ -24,6 +24,7 @@ _PLUMBING: Final = (
     folder(Path(asgiref.sync.__file__).parent),
     str(Path(__file__).with_name("hops.py")),
     folder(Path(__file__).with_name("pool")),
+    folder(Path(__file__).with_name("tasks")),
 )
 # The handler, Django's or ours, takes a request from one middleware to the next, and to the view:
 # frames outside it are those of a middleware further out, which is not to blame.
@@ -61,7 +62,7 @@ def call_site(submit: FrameType, work: Callable[..., Any]) -> CallSite:
         kind = _kind(code.co_filename)
         if kind is _Kind.PROJECT:
             where = f"{as_read(code.co_filename)}:{frame.f_lineno} in {code.co_name}"
-            return CallSite(_name(work), where)
+            return CallSite(dotted_name(work), where)
         if kind is not _Kind.PLUMBING:
             caller = caller or frame
         elif id(code) in _LOOP:
@@ -74,13 +75,29 @@ def call_site(submit: FrameType, work: Callable[..., Any]) -> CallSite:
             break
         frame = frame.f_back
     if caller is None:
-        return CallSite(_name(work), _NOBODY)
-    return CallSite(_name(work), f"{caller.f_globals['__name__']}.{caller.f_code.co_qualname}")
+        return CallSite(dotted_name(work), _NOBODY)
+    return CallSite(
+        dotted_name(work), f"{caller.f_globals['__name__']}.{caller.f_code.co_qualname}"
+    )
 
 
 def submitting_frame() -> FrameType:
     """Return the frame of the executor's ``submit()``, from a function that it calls."""
     return sys._getframe(2)
+
+
+def dotted_name(work: Any) -> str:
+    """Return the dotted name of a function, method, view or middleware, below its wrappers."""
+    while isinstance(work, partial):
+        work = work.func
+    if isinstance(work, MethodType):
+        work = work.__func__
+    while (inner := getattr(work, "__wrapped__", None)) is not None:
+        work = inner
+    work = getattr(work, "view_class", work)  # what as_view() returns has a name like any other's
+    if not hasattr(work, "__qualname__"):
+        work = type(work)
+    return f"{getattr(work, '__module__', None) or 'builtins'}.{work.__qualname__}"
 
 
 class _Kind(Enum):
@@ -97,17 +114,3 @@ def _kind(filename: str) -> _Kind:
     if filename.startswith(_HANDLERS):
         return _Kind.HANDLER
     return _Kind.PROJECT if is_project(filename) else _Kind.OTHER
-
-
-def _name(work: Any) -> str:
-    """The dotted name of a function, method, view or middleware, below its wrappers."""
-    while isinstance(work, partial):
-        work = work.func
-    if isinstance(work, MethodType):
-        work = work.__func__
-    while (inner := getattr(work, "__wrapped__", None)) is not None:
-        work = inner
-    work = getattr(work, "view_class", work)  # what as_view() returns has a name like any other's
-    if not hasattr(work, "__qualname__"):
-        work = type(work)
-    return f"{getattr(work, '__module__', None) or 'builtins'}.{work.__qualname__}"

@@ -45,13 +45,22 @@ class Config:
     #: Where blocking calls are let through that ``DEBUG`` and the tests refuse: the end of a file's
     #: path and the name of a function in it, like ``("app/async_views.py", "burn_some_meats")``.
     blocking_allowed: tuple[tuple[str, str], ...] = ()
-    #: Seconds that background tasks have to end when the async instance stops.
+    #: Seconds that background tasks, and calls in threads and processes, have together to end when
+    #: the async instance stops.
     drain_timeout: float = 5.0
     #: How many threads a process of the async instance has at most, for what has to block.
     threads: int = 8
     #: Whether a thread that is idle between two calls of a request, outside a transaction, may
     #: serve another request. Otherwise each has one for itself, from its first call to its end.
     share_idle_threads: bool = True
+    #: How many tasks of ``background()`` a process has at most at once.
+    background_tasks: int = 1000
+    #: How many threads ``run_in_thread()`` has at most in a process.
+    task_threads: int = 4
+    #: How many processes ``run_in_process()`` has at most for each process of the instance.
+    task_processes: int = 2
+    #: How many calls of ``run_in_thread()``, and how many of ``run_in_process()``, may wait.
+    task_queue: int = 100
 
 
 def get_config() -> Config:
@@ -167,6 +176,10 @@ _VALIDATORS: Final = {
     "drain_timeout": _seconds,
     "threads": _count,
     "share_idle_threads": _boolean,
+    "background_tasks": _count,
+    "task_threads": _count,
+    "task_processes": _count,
+    "task_queue": _count,
 }
 
 

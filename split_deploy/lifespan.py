@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 
 from split_deploy import async_database, blocking, cache, hops, pool, tasks, watchdog
 from split_deploy._asgi_types import Receive, Scope, Send
+from split_deploy._stopping import stopping
 from split_deploy.conf import get_config
 
 logger = logging.getLogger("split_deploy.lifespan")
@@ -20,10 +21,11 @@ logger = logging.getLogger("split_deploy.lifespan")
 class Lifespan:
     """ASGI application for the lifespan scope.
 
-    At start-up it enters the counter of thread hops, the watchdog, the pool of threads, what
-    closes the event loop's own connections to the database and the cache, then each context manager
-    of ``SPLIT_DEPLOY["LIFESPAN"]``, then the guard against blocking calls and the keeper of
-    background tasks; at shutdown it leaves them in reverse.
+    At start-up it enters the counter of thread hops, the watchdog, the pool of threads, what ends
+    the threads and processes for tasks and what closes the event loop's own connections to the
+    database and the cache, then each context manager of ``SPLIT_DEPLOY["LIFESPAN"]``, then the
+    guard against blocking calls and the keeper of background tasks; at shutdown it leaves them in
+    reverse.
     """
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +44,8 @@ class Lifespan:
             await send({"type": "lifespan.startup.complete"})
             await receive()
             try:
-                await stack.aclose()
+                with stopping():
+                    await stack.aclose()
             except Exception as error:
                 logger.exception("The async instance did not stop cleanly.")
                 await send({"type": "lifespan.shutdown.failed", "message": repr(error)})
@@ -62,6 +65,7 @@ def _contexts() -> list[tuple[str, Callable[[], AbstractAsyncContextManager[Any]
         ("split_deploy.watchdog", watchdog.running),
         # Before the project's too, whose ends may still need a thread.
         ("split_deploy.pool", pool.running),
+        ("split_deploy.tasks", tasks.offloading),
         ("split_deploy.async_database", async_database.running),
         ("split_deploy.cache", cache.running),
         *((path, _imported(path)) for path in config.lifespan),

@@ -5,6 +5,7 @@ to: database connections are seen to by the thread that has them (see ``split_de
 the rest is done in no time. For the requests of a native handler async receivers take their
 place, connected for the handler as the sender. For every other sender (Django's test client, a WSGI
 handler in the same process, ``response.close()`` in a project's own code) all remains as it was.
+The one of ``ContextMiddleware`` is treated like Django's.
 """
 
 import asyncio
@@ -23,7 +24,12 @@ from django.dispatch import Signal
 from django.urls import set_urlconf
 from django.utils.module_loading import import_string
 
-_DJANGOS: Final = (close_caches, close_old_connections, reset_queries, reset_urlconf)
+from split_deploy._current import end_request
+
+_TAKEN_OVER: Final = (
+    *(close_caches, close_old_connections, reset_queries, reset_urlconf),
+    end_request,
+)
 _UID: Final = "split_deploy.signals"
 
 #: What a cache's ``close()`` is that does nothing.
@@ -55,7 +61,7 @@ async def asend(signal: Signal, sender: type | None, **named: Any) -> None:
         return
     sync_receivers, async_receivers = signal._live_receivers(sender)
     if (ours := _OURS.get(signal)) in async_receivers:
-        sync_receivers = [item for item in sync_receivers if not _is_djangos(item)]
+        sync_receivers = [item for item in sync_receivers if not _is_taken_over(item)]
         if not sync_receivers and len(async_receivers) == 1:
             # Not the receivers themselves: most are weakly referenced.
             _none_but_ours[signal, sender] = list(signal.receivers)
@@ -98,8 +104,8 @@ async def _side_by_side(calls: list[Awaitable[Any]]) -> None:
                 variable.set(value)
 
 
-def _is_djangos(receiver: Any) -> bool:
-    return any(receiver is own for own in _DJANGOS)
+def _is_taken_over(receiver: Any) -> bool:
+    return any(receiver is own for own in _TAKEN_OVER)
 
 
 async def _on_request_started(**_: Any) -> None:
@@ -107,7 +113,8 @@ async def _on_request_started(**_: Any) -> None:
 
 
 async def _on_request_finished(**_: Any) -> None:
-    """Django's ``close_caches`` and ``reset_urlconf``."""
+    """Django's ``close_caches`` and ``reset_urlconf``, and the end of the current request."""
+    end_request()
     if _some_cache_closes():
         used = [item for item in caches.all(initialized_only=True) if _closes(type(item))]
         if used:

@@ -4,6 +4,8 @@ MIDDLEWARE = [
     # pass.
     "split_deploy.middleware.InstanceMiddleware",
     "split_deploy.middleware.HealthMiddleware",
+    # From here on split_deploy.context knows the request and its user, as do the logs.
+    "split_deploy.middleware.ContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -14,7 +14,10 @@ LOGGING = {
     },
     "formatters": {
         "event": {
-            "format": "{asctime} {levelname} {name} role={role} request_id={request_id} {message}",
+            "format": (
+                "{asctime} {levelname} {name} role={role} request_id={request_id} user={user_id} "
+                "{message}"
+            ),
             "style": "{",
         },
         "access": {"format": "{asctime} {message}", "style": "{"},

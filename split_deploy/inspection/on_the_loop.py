@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
+from split_deploy.inspection.sections import walk_on_the_loop
 from split_deploy.inspection.syntax import AnyFunction, Hit, Imports, dotted, walk_body
 
 _THREAD: Final = "Call it through sync_to_async() or asyncio.to_thread()."
@@ -93,7 +94,7 @@ class _Function:
     def __init__(self, function: ast.AsyncFunctionDef, imports: Imports) -> None:
         self._function: AnyFunction = function
         self._imports = imports
-        self._nodes = list(walk_body(function))
+        self._nodes = list(walk_on_the_loop(function, imports))
         self._awaited = {id(node.value) for node in self._nodes if isinstance(node, ast.Await)}
         self._querysets: set[str] = set()
         self._collect_querysets()
@@ -190,7 +191,7 @@ class _Function:
         return isinstance(node, ast.Name) and node.id in self._querysets
 
     def _collect_querysets(self) -> None:
-        for node in self._nodes:
+        for node in walk_body(self._function):
             if not isinstance(node, ast.Assign) or not self._is_queryset(node.value):
                 continue
             last = node.value.func if isinstance(node.value, ast.Call) else node.value

@@ -1,4 +1,4 @@
-"""The project's own modules, read and not imported: state that is shared, and what blocks the loop.
+"""The project's own modules, read and not imported: shared state, and what the event loop suffers.
 
 All of it is inferred from the text, and so it is *suspected*. A line that is meant as it is has a
 comment: ``# split-deploy: ok``, or ``# split-deploy: ok[blocking-call]`` for one kind alone.
@@ -16,6 +16,7 @@ from django.apps import apps
 from django.conf import settings
 
 from split_deploy.inspection.location import is_installed
+from split_deploy.inspection.loops import misused_loops
 from split_deploy.inspection.modes import Location, Problem
 from split_deploy.inspection.on_the_loop import blocking_calls
 from split_deploy.inspection.shared_state import shared_state
@@ -89,7 +90,11 @@ def _problems_of(file: Path) -> Iterator[Problem]:
     # One of a kind at a line: a call may be found by its name and by what it is called on.
     hits = {
         (hit.line, hit.kind): hit
-        for hit in (*shared_state(tree, imports), *blocking_calls(tree, imports))
+        for hit in (
+            *shared_state(tree, imports),
+            *blocking_calls(tree, imports),
+            *misused_loops(tree, imports),
+        )
     }
     for _, hit in sorted(hits.items()):
         if not _is_marked(lines, hit):

@@ -48,6 +48,28 @@ class Imports:
         first, dot, rest = name.partition(".")
         return f"{self._names.get(first, first)}{dot}{rest}"
 
+    @cached_property
+    def _class_decorators(self) -> dict[int, list[ast.expr]]:
+        found: dict[int, list[ast.expr]] = {}
+        for node in ast.walk(self._tree):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            named = [
+                (keyword.value.value, decorator)
+                for decorator in node.decorator_list
+                if isinstance(decorator, ast.Call)
+                for keyword in decorator.keywords
+                if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
+            ]
+            for statement in node.body:
+                if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    found[id(statement)] = [each for name, each in named if name == statement.name]
+        return found
+
+    def class_decorators(self, function: AnyFunction) -> list[ast.expr]:
+        """Return what decorates it from its class: ``@method_decorator(..., name="get")``."""
+        return self._class_decorators.get(id(function), [])
+
 
 def source_of(file: str) -> str | None:
     """Return the text of a Python file, or ``None`` if it can't be read."""

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import os
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from django.core.signals import setting_changed
 
+from split_deploy._stopping import time_left
 from split_deploy.conf import get_config
 from split_deploy.pool.statistics import Statistics
 from split_deploy.pool.threads import ThreadPool
@@ -18,6 +20,9 @@ logger = logging.getLogger("split_deploy.pool")
 
 _current: ThreadPool | None = None
 _making = threading.Lock()
+# The pools that a project has made and that are in use, and what is used in the place of another.
+_adopted: weakref.WeakSet[ThreadPool] = weakref.WeakSet()
+_successors: weakref.WeakKeyDictionary[ThreadPool, ThreadPool] = weakref.WeakKeyDictionary()
 
 
 def get_pool() -> ThreadPool:
@@ -33,6 +38,20 @@ def get_pool() -> ThreadPool:
     return pool
 
 
+def in_place_of(pool: ThreadPool) -> ThreadPool:
+    """Return ``pool``, which the project has made, and end it with the process's own.
+
+    A module makes its pool once, maybe before a server forks, and a test starts the instance again
+    and again: once ``pool`` is shut down, this returns another one like it.
+    """
+    with _making:
+        used = _successors.get(pool, pool)
+        if used.is_closed:
+            used = _successors[pool] = ThreadPool(pool.size, share=pool.share)
+        _adopted.add(used)
+    return used
+
+
 def statistics() -> Statistics | None:
     """Return what the pool has done so far, and does, or ``None`` if there was no need for one."""
     return _current.statistics() if _current else None
@@ -40,46 +59,55 @@ def statistics() -> Statistics | None:
 
 @asynccontextmanager
 async def running() -> AsyncIterator[None]:
-    """On leaving, shut the pool down: its calls have the time of background tasks to end.
+    """On leaving, shut the pools down: their calls have the time of background tasks, what is left.
 
     What still uses it then gets a ``RuntimeError``; a new request would get a new pool.
     """
     try:
         yield
     finally:
-        pool = _retire()
-        if pool is not None:
-            await _drain(pool)
+        if pools := _retire_all():
+            await _drain(pools)
 
 
-async def _drain(pool: ThreadPool) -> None:
+async def _drain(pools: list[ThreadPool]) -> None:
     timeout = get_config().drain_timeout
     # Not joined: a call may need this very loop to come to its end.
-    ended = asyncio.wrap_future(pool.close())
-    done, _ = await asyncio.wait({ended}, timeout=timeout)
-    if not done:
-        ended.cancel()
-        left = pool.statistics()
+    _, late = await asyncio.wait(
+        {asyncio.wrap_future(pool.close()) for pool in pools}, timeout=time_left()
+    )
+    if late:
+        for ended in late:
+            ended.cancel()
+        left = [pool.statistics() for pool in pools]
         logger.error(
             "%d call(s) in threads, and %d that wait for one, did not end in %g s.",
-            left.busy,
-            left.waiting,
+            sum(each.busy for each in left),
+            sum(each.waiting for each in left),
             timeout,
         )
 
 
 def retire(timeout: float | None = None) -> None:
-    """Shut the pool down, and let the next who needs one make a new one.
+    """Shut the pools down, and let the next who needs one make a new one.
 
-    For tests and scripts, outside an event loop. Waits up to ``timeout`` seconds for its threads,
-    and the connections to test databases that they have, to end.
+    For tests and scripts, outside an event loop. Waits up to ``timeout`` seconds for the threads of
+    each, and the connections to test databases that they have, to end.
     """
-    pool = _retire()
-    if pool is not None:
+    for pool in _retire_all():
         try:
             pool.close().result(timeout)
         except TimeoutError:
             logger.warning("The pool of threads did not end in %g s.", timeout)
+
+
+def _retire_all() -> list[ThreadPool]:
+    with _making:
+        pools = list(_adopted)
+        _adopted.clear()
+    if (pool := _retire()) is not None:
+        pools.append(pool)
+    return pools
 
 
 def _retire() -> ThreadPool | None:

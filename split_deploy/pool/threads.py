@@ -111,6 +111,11 @@ class ThreadPool:
         self._ended: Future[None] = Future()
         self._all.add(self)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more calls."""
+        return self._closed is not None
+
     # From any thread
 
     def submit(self, call: Call) -> None:

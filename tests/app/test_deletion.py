@@ -26,7 +26,7 @@ def test_without_the_example_both_instances_pass_their_checks(tmp_path, role):
         shutil.copy(ROOT / name, tmp_path)
 
     for urls in ("urls.py", "async_urls.py"):
-        edit(tmp_path / urls, r"^from app import .*\n|^.*\b(async_)?views\..*\n")
+        edit(tmp_path / urls, r'^from app import .*\n|^.*\b(async_)?views\..*\n|^.*"app\..*\n')
     edit(tmp_path / "settings/components/apps.py", r'^ *"app",\n')
     edit(tmp_path / "settings/components/split.py", r'"app\.http_client\.lifespan"')
     edit(tmp_path / "settings/shared.py", r'^ *"components/example\.py",\n')

@@ -1,6 +1,7 @@
 """The cache backends: their async methods do what Django's sync ones do, without a thread."""
 
 import asyncio
+import os
 
 import pytest
 import pytest_asyncio
@@ -99,6 +100,7 @@ async def test_a_value_can_be_touched_and_made_to_stay(cache):
 
 
 def connections(name: str) -> int:
+    """How many of that name there are. Redis lists those of all databases, and so of all runs."""
     with redis.Redis.from_url(CACHE_URL) as client:
         return sum(other["name"] == name for other in client.client_list())
 
@@ -112,10 +114,10 @@ async def test_the_requests_of_a_process_share_the_connections_to_redis():
     require_redis()
 
     async def ten_requests(backend):
-        caches = configured(backend, client_name=backend)
+        caches = configured(backend, client_name=(name := f"{backend}-{os.getpid()}"))
         tasks = [asyncio.create_task(ask(caches)) for _ in range(10)]
         await asyncio.gather(*tasks)
-        return connections(backend)
+        return connections(name)
 
     # What Django's does, and why there is this one. The tasks keep their contexts.
     assert await ten_requests("django.core.cache.backends.redis.RedisCache") == 10
@@ -124,15 +126,16 @@ async def test_the_requests_of_a_process_share_the_connections_to_redis():
 
 async def test_a_loop_has_no_more_connections_than_it_may_and_the_others_wait():
     require_redis()
-    cache = configured("split_deploy.cache.RedisCache", max_connections=3, client_name="three")
+    name = f"three-{os.getpid()}"
+    cache = configured("split_deploy.cache.RedisCache", max_connections=3, client_name=name)
     cache = cache["default"]
     async with running():
         await asyncio.gather(*(cache.aset(f"key-{n}", n) for n in range(100)))
         assert await cache.aget_many([f"key-{n}" for n in range(100)]) == {
             f"key-{n}": n for n in range(100)
         }
-        assert connections("three") == 3
-    assert connections("three") == 0
+        assert connections(name) == 3
+    assert connections(name) == 0
 
 
 async def test_a_call_that_is_cancelled_leaves_no_answer_for_the_next():

@@ -21,6 +21,7 @@ from tests.e2e.stack import ROOT
 
 #: Pages whose blocks are proven by a test of their own.
 ELSEWHERE: Final = {
+    "async-rules.md": "tests/tasks/test_rules_page.py",
     "checks.md": "tests/checks/test_examples.py",
     "existing-project.md": "tests/e2e/test_package.py",
     "inspection.md": "tests/inspection/test_docs.py",

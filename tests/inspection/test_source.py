@@ -245,6 +245,62 @@ def test_a_class_with_handlers_of_both_modes_is_found_though_as_view_refuses_it(
 
 
 @pytest.mark.parametrize(
+    ("imported", "call"),
+    [
+        ("import asyncio", "asyncio.create_task(work())"),
+        ("from asyncio import create_task", "create_task(work())"),
+        ("import asyncio", "asyncio.ensure_future(work())"),
+        ("import asyncio", "asyncio.get_running_loop().create_task(work())"),
+        ("import asyncio", "loop.create_task(work())"),
+    ],
+)
+def test_a_task_that_nobody_holds_is_found(inspect, imported, call):
+    source = "{}\nasync def view(request):\n    {}{}"
+    assert inspect(source.format(imported, "", call)) == [("lost-task", 3)]
+    assert inspect(source.format(imported, "task = ", call)) == []
+    assert inspect(source.format(imported, "await ", call)) == []
+
+
+def test_the_tasks_of_a_task_group_are_held(inspect):
+    source = """
+        import asyncio
+        async def view(request):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(work())
+    """
+    assert inspect(source) == []
+
+
+def test_a_client_that_a_view_makes_for_itself_is_found(inspect):
+    source = """
+        import httpx
+        async def view(request):
+            async with httpx.AsyncClient() as client:
+                await client.get("https://example.com/")
+        class View:
+            async def get(self, request):
+                self.client = httpx.AsyncClient()
+        async def lifespan():
+            async with httpx.AsyncClient() as client:
+                yield client
+    """
+    assert inspect(source) == [("client-per-request", 3), ("client-per-request", 7)]
+
+
+def test_an_event_loop_inside_of_one_is_found_and_one_in_a_sync_function_is_not(inspect):
+    source = """
+        import asyncio
+        from asgiref.sync import async_to_sync
+        {}def view(request):
+            asyncio.run(work())
+            async_to_sync(work)(1)
+            adapted = async_to_sync(work)
+    """
+    assert inspect(source.format("async ")) == [("loop-in-loop", 4), ("loop-in-loop", 5)]
+    assert inspect(source.format("")) == []
+
+
+@pytest.mark.parametrize(
     ("comment", "found"),
     [
         ("# split-deploy: ok", 0),

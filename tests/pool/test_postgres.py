@@ -43,7 +43,8 @@ class Server:
     def backends(self, state="%"):
         """The process ids of the connections that are not the test's own."""
         found = self.execute(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND state LIKE %s",
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = %s AND state LIKE %s",
             APPLICATION,
             state,
         )

@@ -27,6 +27,10 @@ def test_every_key_arrives(settings):
         "DRAIN_TIMEOUT": 3,
         "THREADS": 16,
         "SHARE_IDLE_THREADS": False,
+        "BACKGROUND_TASKS": 50,
+        "TASK_THREADS": 2,
+        "TASK_PROCESSES": 1,
+        "TASK_QUEUE": 10,
     }
 
     assert get_config() == Config(
@@ -44,6 +48,10 @@ def test_every_key_arrives(settings):
         drain_timeout=3.0,
         threads=16,
         share_idle_threads=False,
+        background_tasks=50,
+        task_threads=2,
+        task_processes=1,
+        task_queue=10,
     )
 
 

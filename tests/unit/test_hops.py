@@ -20,6 +20,7 @@ from split_deploy import hops, tasks
 from split_deploy.access_log import AccessLog
 from split_deploy.logging import RequestContextFilter
 from split_deploy.pool import PooledContext
+from split_deploy.tasks import coroutines
 from tests.startproject import SEVEN
 
 HANDLER = 2
@@ -131,7 +132,7 @@ async def leaving_a_background_task(request):
 
 async def leaving_a_task(request):
     request.META["task"] = asyncio.create_task(outlive())
-    tasks._running.add(request.META["task"])
+    coroutines._running.add(request.META["task"])
     return HttpResponse()
 
 
@@ -284,10 +285,10 @@ async def test_a_task_that_outlives_the_request_still_has_threads(path):
     server = Server()
 
     assert await server.count(path) == HANDLER
-    (task,) = tasks._running
+    (task,) = coroutines._running
     released.set()
     await task
-    tasks._running.discard(task)
+    coroutines._running.discard(task)
 
     assert len(outlived) == 2
     assert threading.get_ident() not in outlived

@@ -1,9 +1,10 @@
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
 
-from split_deploy import tasks
+from split_deploy import pool, tasks
 from split_deploy.lifespan import Lifespan
 
 seen: list[str] = []
@@ -99,6 +100,25 @@ async def test_a_background_task_is_drained_before_what_it_uses_is_closed(lifesp
     await server.stop()
 
     assert seen == ["first opened", "worked", "first closed"]
+
+
+@pytest.mark.asyncio
+async def test_all_that_is_under_way_has_one_drain_timeout_and_not_one_each(settings, caplog):
+    """Or the server is killed meanwhile: ``Server.stop()`` has less patience than three of them."""
+    settings.SPLIT_DEPLOY = {"ROLE": "async", "DRAIN_TIMEOUT": 2.0}
+    server, go_on = Server(), threading.Event()
+    await server.start()
+    try:
+        tasks.background(asyncio.sleep(60), name="sleeper")
+        in_thread = asyncio.create_task(tasks.run_in_thread(go_on.wait, 60))
+        pool.Lease().submit(go_on.wait, 60)
+        assert await server.stop() == {"type": "lifespan.shutdown.complete"}
+    finally:
+        go_on.set()
+    assert await in_thread
+    assert "Cancelled background task sleeper: it did not end in 2 s." in caplog.text
+    assert "1 call(s) of run_in_thread() did not end in 2 s." in caplog.text
+    assert "1 call(s) in threads, and 0 that wait for one, did not end in 2 s." in caplog.text
 
 
 @pytest.mark.asyncio

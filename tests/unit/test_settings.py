@@ -1,6 +1,7 @@
 """The settings as a process of its own loads them, with an environment of its own."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -70,6 +71,65 @@ print(json.dumps(known, default=repr))
     assert (sync["ROOT_URLCONF"], async_["ROOT_URLCONF"]) == ("urls", "async_urls")
     assert native(sync["MIDDLEWARE"]) == async_["MIDDLEWARE"]
     assert sync["SPLIT_DEPLOY"] | {"ROLE": "async"} == async_["SPLIT_DEPLOY"]
+
+
+def test_the_mixed_module_is_the_async_one_with_the_urls_of_both():
+    postgres = {"DATABASE_URL": PRODUCTION["DATABASE_URL"], "ASYNC_DATABASE_CONNECTIONS": "0"}
+    names = ("ROOT_URLCONF", "SPLIT_DEPLOY", "MIDDLEWARE", "DATABASES", "INSTALLED_APPS")
+    async_ = load(*names, settings="settings.async_only", **postgres)
+    mixed = load(*names, settings="settings.mixed", **postgres)
+
+    assert mixed["ROOT_URLCONF"] == "mixed_urls"
+    assert mixed["SPLIT_DEPLOY"] == async_["SPLIT_DEPLOY"] | {"ROLE": "mixed"}
+    assert {mixed[name] == async_[name] for name in names[2:]} == {True}
+
+
+SHOW_URLS = """
+import django, sys
+from importlib import import_module
+django.setup()
+from split_deploy.inspection import inspect_urlconf
+print("\\n".join(f"/{view.route} {view.view}" for view in inspect_urlconf(sys.argv[1])))
+"""
+
+
+def test_the_urls_of_the_mixed_instance_are_those_of_both():
+    def urls(module):
+        done = run("-c", SHOW_URLS, module, settings="settings.mixed")
+        assert done.returncode == 0, done.stderr
+        return set(done.stdout.splitlines())
+
+    assert urls("mixed_urls") == urls("urls") | urls("async_urls")
+
+
+@pytest.mark.parametrize(
+    ("settings", "application", "expected"),
+    [
+        ("settings.sync_only", "wsgi:application", ("gthread", 2, ["127.0.0.1:8001"], "-")),
+        (
+            "settings.mixed",
+            "asgi:application",
+            ("uvicorn_worker.UvicornWorker", None, ["127.0.0.1:8000"], "None"),
+        ),
+    ],
+)
+def test_gunicorn_s_configuration_is_that_of_the_role(settings, application, expected):
+    worker_class, workers, bind, accesslog = expected
+    done = run("-m", "gunicorn", "--print-config", application, settings=settings)
+    assert done.returncode == 0, done.stderr
+    shown = dict(re.findall(r"^(\w+) += (.*)$", done.stdout, re.MULTILINE))
+    assert shown["worker_class"] == worker_class
+    assert int(shown["workers"]) == (workers or 2 * len(os.sched_getaffinity(0)) + 1)
+    assert (shown["bind"], shown["accesslog"]) == (str(bind), accesslog)
+
+
+def test_what_is_set_wins_over_the_mixed_instance_s_defaults():
+    options = {"WEB_CONCURRENCY": "7", "GUNICORN_BIND": "unix:/run/x.sock"}
+    done = run(
+        "-m", "gunicorn", "--print-config", "asgi:application", settings="settings.mixed", **options
+    )
+    shown = dict(re.findall(r"^(\w+) += (.*)$", done.stdout, re.MULTILINE))
+    assert (shown["workers"], shown["bind"]) == ("7", "['unix:/run/x.sock']")
 
 
 def test_an_unknown_environment_is_refused():
@@ -221,7 +281,9 @@ def test_every_variable_that_is_read_is_in_the_example_and_the_other_way_round()
     reads = r'(?:env\.(?:str|bool|number|choice|list|database|cache)|environ\.get)\(\s*"([A-Z_]+)"'
     read = {name for path in sources for name in re.findall(reads, path.read_text())}
     assert len(read) > 20
-    assert read - {"DJANGO_DOTENV"} <= example, read - example  # for the tests alone
+    # For the tests alone, and what each entry point has a default of its own for.
+    unlisted = {"DJANGO_DOTENV", "DJANGO_SETTINGS_MODULE"}
+    assert read - unlisted <= example, read - example
     runner = (ROOT / "split_deploy" / "run").rglob("*.py")
     compose = [ROOT / "docker-compose.yml"]
     elsewhere = "".join(path.read_text() for path in [*runner, *compose])

@@ -1,0 +1,3 @@
+from tests.pool.conftest import pool_of, until
+
+__all__ = ["pool_of", "until"]
