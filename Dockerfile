@@ -25,7 +25,7 @@ WORKDIR /app
 COPY app/ app/
 COPY settings/ settings/
 COPY split_deploy/ split_deploy/
-COPY asgi.py async_urls.py gunicorn.conf.py manage.py urls.py wsgi.py ./
+COPY asgi.py async_urls.py gunicorn.conf.py manage.py mixed_urls.py urls.py wsgi.py ./
 
 # A checkout made under a strict umask is readable by its owner alone, who isn't the user below.
 RUN chmod -R a+rX,go-w . && /opt/venv/bin/python -m compileall -q .

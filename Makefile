@@ -15,7 +15,7 @@ MADE := $(VENV)/.made-with-$(VERSION)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(MADE) ## start both instances and nginx: http://127.0.0.1:8000 (PORT, HOST, WEB_CONCURRENCY, RELOAD=1, NGINX)
+run: $(MADE) ## start the instances and nginx: http://127.0.0.1:8000 (TOPOLOGY=split|mixed|uvicorn, PORT, HOST, WEB_CONCURRENCY, RELOAD=1, NGINX)
 	@exec $(BIN)/split-deploy run
 
 test: $(MADE) ## run all tests (ARGS="-k routing" for some)
@@ -29,14 +29,20 @@ lint: $(MADE) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	DJANGO_ENV=test $(BIN)/mypy
 
-check: $(MADE) ## Django's checks in both roles, migrations, server and proxy configuration
+check: $(MADE) ## Django's checks in each role, migrations, server and proxy configuration
 	$(BIN)/split-deploy check --fail-level WARNING
+	$(BIN)/split-deploy check --fail-level WARNING --topology mixed
 	DJANGO_SETTINGS_MODULE=settings.sync_only $(BIN)/python manage.py check
 	DJANGO_SETTINGS_MODULE=settings.async_only $(BIN)/python manage.py check
+	DJANGO_SETTINGS_MODULE=settings.mixed $(BIN)/python manage.py check
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/gunicorn --check-config wsgi:application
+	DJANGO_SETTINGS_MODULE=settings.mixed $(BIN)/gunicorn --check-config asgi:application
 	$(BIN)/split-deploy nginx --check deploy/nginx.conf
+	$(BIN)/split-deploy nginx --topology mixed --check deploy/nginx.mixed.conf
 	$(BIN)/split-deploy nginx --target compose --check deploy/compose/nginx.conf
+	$(BIN)/split-deploy nginx --target compose --topology mixed --check deploy/compose/nginx.mixed.conf
+	$(BIN)/split-deploy nginx --target compose --topology uvicorn --check deploy/compose/nginx.uvicorn.conf
 
 docs: $(MADE) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -49,8 +55,8 @@ lock: $(MADE) ## renew requirements/ from pyproject.toml
 up: ## run the production shape with Docker: docker compose up
 	docker compose up --build
 
-down: ## stop it and delete its data
-	docker compose down --volumes
+down: ## stop it, the other topologies too, and delete its data
+	docker compose --profile '*' down --volumes
 
 clean: ## delete what the other targets made, the SQLite database too
 	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -1,4 +1,7 @@
-"""The async instance, for Uvicorn: ``uvicorn asgi:application``."""
+"""The async instance, for Uvicorn: ``uvicorn asgi:application``.
+
+Under ``settings.mixed`` it is the mixed one, for Gunicorn or Uvicorn: see docs/topologies.md.
+"""
 
 import os
 

@@ -1,9 +1,14 @@
-"""The sync instance's server: ``gunicorn wsgi:application`` reads this file by itself.
+"""Gunicorn's configuration: of the sync instance, or of the mixed one under ``settings.mixed``.
 
-Each value is read from the environment variable named beside it; ``.env.example`` lists them.
+``gunicorn wsgi:application`` and ``gunicorn asgi:application`` read this file by themselves. Each
+value is read from the environment variable named beside it; ``.env.example`` lists them.
 https://gunicorn.org/reference/settings/
 """
 
+import math
+import os
+import signal
+import socket
 import sys
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -14,16 +19,30 @@ from settings.env import env
 for module in ("settings", "settings.env"):
     sys.modules.pop(module)
 
-# "127.0.0.1:8000" or "unix:/run/split-deploy/sync.sock".
-bind = env.str("GUNICORN_BIND", default="127.0.0.1:8001")
+# The role is stated by the settings module, here as everywhere. See docs/topologies.md.
+is_mixed = os.environ.get("DJANGO_SETTINGS_MODULE") == "settings.mixed"
+
+# "127.0.0.1:8000" or "unix:/run/split-deploy/sync.sock". The mixed instance needs no nginx on this
+# machine and is where the project expects to find itself (SPLIT_DEPLOY_URL).
+bind = env.str("GUNICORN_BIND", default="127.0.0.1:8000" if is_mixed else "127.0.0.1:8001")
 # A Unix socket is for its owner and group alone: run nginx in this group.
 umask = 0o007
 
-# Threads for what a request waits on, processes for what it computes. A database has to allow
-# workers x threads connections.
-worker_class = "gthread"
-workers = env.number("WEB_CONCURRENCY", default=2, minimum=1)
-threads = env.number("GUNICORN_THREADS", default=4, minimum=1)
+if is_mixed:
+    # An event loop each, for what a request waits on and computes: somewhat more than there are
+    # cores. A database has to allow workers x ASYNC_THREADS connections.
+    worker_class = "uvicorn_worker.UvicornWorker"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = env.number("WEB_CONCURRENCY", default=2 * (cores or 1) + 1, minimum=1)
+    # A worker's Uvicorn reads it as well, and to it an empty one, of .env, is not none.
+    if not os.environ.get("WEB_CONCURRENCY"):
+        os.environ.pop("WEB_CONCURRENCY", None)
+else:
+    # Threads for what a request waits on, processes for what it computes. A database has to allow
+    # workers x threads connections.
+    worker_class = "gthread"
+    workers = env.number("WEB_CONCURRENCY", default=2, minimum=1)
+    threads = env.number("GUNICORN_THREADS", default=4, minimum=1)
 
 # Seconds. nginx keeps its idle connections for less (keepalive_timeout in deploy/nginx.conf), so
 # that it never sends a request on a connection that is being closed here.
@@ -34,8 +53,8 @@ keepalive = env.number("GUNICORN_KEEPALIVE", default=75)
 max_requests = env.number("GUNICORN_MAX_REQUESTS", default=10_000)
 max_requests_jitter = env.number("GUNICORN_MAX_REQUESTS_JITTER", default=1_000)
 
-# Seconds. A worker whose main thread shows no life is killed; one that is told to stop has this
-# long to answer what it has begun.
+# Seconds. A worker whose main thread, or event loop, shows no life is killed; one that is told to
+# stop has this long to answer what it has begun.
 timeout = env.number("GUNICORN_TIMEOUT", default=30)
 graceful_timeout = env.number("GUNICORN_GRACEFUL_TIMEOUT", default=20)
 
@@ -61,12 +80,51 @@ def pre_request(worker, request):
         request.headers = [item for item in request.headers if item[0] != "X-FORWARDED-FOR"]
 
 
+def post_worker_init(worker):
+    """Give the Uvicorn inside a UvicornWorker what the worker class has no setting for.
+
+    ``worker.config`` is Uvicorn's, which is read when the worker begins to serve, after this.
+    https://www.uvicorn.org/settings/
+    """
+    if worker.cfg.worker_class_str != "uvicorn_worker.UvicornWorker":
+        return
+    from split_deploy.conf import get_config
+
+    uvicorn = worker.config
+    # The loop and the parser of the async instance: docs/measurements.md.
+    uvicorn.loop = "split_deploy.event_loop:new_event_loop"
+    uvicorn.http = "httptools"
+    # What can't open its HTTP client must not serve without. Gunicorn ends with it.
+    uvicorn.lifespan = "on"
+    # A stream has no end of its own. What is open is cut in time for the background tasks, and a
+    # second before Gunicorn kills.
+    drain = math.ceil(get_config().drain_timeout) + 1
+    uvicorn.timeout_graceful_shutdown = max(1, worker.cfg.graceful_timeout - drain)
+    # Seconds between two signs of life. None comes while it stops for reasons of its own, such as
+    # max_requests, which takes as long and must stay below `timeout`.
+    uvicorn.timeout_notify = 1
+
+    async def show_life():
+        worker.notify()
+        # Gunicorn's own workers don't outlive a master that was killed; they would keep its socket.
+        if os.getppid() != worker.ppid:
+            worker.log.info("Parent changed, shutting down: %s", worker)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    uvicorn.callback_notify = show_life
+    # SIGQUIT is what workers get of a master that SIGINT stops. This one only makes a note of it,
+    # and would serve until it is killed.
+    worker.handle_exit = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+    if all(listening.family == socket.AF_UNIX for listening in worker.sockets):
+        uvicorn.forwarded_allow_ips = "*"
+
+
 # `gunicornc` is not needed here, and its socket would lie in the home directory.
 control_socket_disable = True
 
-# The form that split_deploy.access_log has in the async instance. %(h)s would be nginx's address,
-# and %(U)s is decoded: a line break in it would start a line of its own.
-accesslog = "-"
+# The form that split_deploy.access_log has, which writes that of the mixed instance. %(h)s would be
+# nginx's address, and %(U)s is decoded: a line break in it would start a line of its own.
+accesslog = None if is_mixed else "-"
 access_log_format = (
     "%(t)s role=sync client=%({x-forwarded-for}i)s method=%(m)s "
     'path="%({raw_uri}e)s" status=%(s)s bytes=%(B)s duration_ms=%(M)s '

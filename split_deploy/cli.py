@@ -10,7 +10,7 @@ from split_deploy.nginx import cli as nginx
 from split_deploy.run import cli as run
 
 _SUBCOMMANDS = {
-    "run": (run, "start both instances and nginx in front of them, on this machine"),
+    "run": (run, "start the instances and nginx in front of them, on this machine"),
     "check": (check, "run the system checks for both roles"),
     "nginx": (nginx, "print the nginx configuration"),
 }

@@ -36,6 +36,22 @@ def refuse_async_worker() -> None:
             )
 
 
+#: The modules that Gunicorn imports for worker classes that call an application as WSGI has it.
+_SYNC_WORKERS: Final = {"gunicorn.workers.sync": "sync", "gunicorn.workers.gthread": "gthread"}
+
+
+def refuse_sync_worker() -> None:
+    """Raise ``ImproperlyConfigured`` if Gunicorn runs this process with a sync worker class."""
+    for module, worker_class in _SYNC_WORKERS.items():
+        if module in sys.modules:
+            raise ImproperlyConfigured(
+                f"Gunicorn serves asgi.py with the worker class {worker_class!r}, which does not "
+                'speak ASGI. Set worker_class = "uvicorn_worker.UvicornWorker" in '
+                "gunicorn.conf.py, as it is there under settings.mixed, or serve wsgi.py with it, "
+                "under the sync instance's settings."
+            )
+
+
 def verify_purity() -> None:
     """Run the system checks of split_deploy for the role of the settings in use.
 

@@ -17,6 +17,7 @@ from django.db.utils import Error as DatabaseError
 
 from split_deploy._elsewhere import ElsewhereError, output_of
 from split_deploy.conf import get_config
+from split_deploy.topology import Topology
 
 _MARK: Final = "split_deploy budget: "
 # https://www.psycopg.org/psycopg3/docs/api/pool.html: min_size is 4, max_size that of min_size.
@@ -53,16 +54,16 @@ class Share(TypedDict):
     error: str | None
 
 
-def report(modules: Mapping[str, str]) -> tuple[list[str], bool]:
+def report(modules: Mapping[str, str], topology: Topology) -> tuple[list[str], bool]:
     """Return a line for each database, and whether all fits.
 
-    ``modules`` has the settings module of each role.
+    ``modules`` has the settings module of each role that ``topology`` has.
     """
     # By database, since two aliases of one have their connections each.
     shares: dict[str, list[tuple[str, str, Share]]] = {}
     for role, module in modules.items():
         try:
-            for alias, share in _load(role, module).items():
+            for alias, share in _load(role, module, topology).items():
                 shares.setdefault(share["database"], []).append((alias, role, share))
         except ElsewhereError as error:
             return [f"The {role} instance's can't be told: {error}"], True
@@ -95,8 +96,10 @@ def _line(database: str, parts: list[tuple[str, str, Share]]) -> tuple[str, bool
     return too_many, False
 
 
-def _load(role: str, module: str) -> dict[str, Share]:
-    printed = output_of("split_deploy.checks.budget", role, env={ENVIRONMENT_VARIABLE: module})
+def _load(role: str, module: str, topology: Topology) -> dict[str, Share]:
+    printed = output_of(
+        "split_deploy.checks.budget", role, topology, env={ENVIRONMENT_VARIABLE: module}
+    )
     line = next((line for line in printed.splitlines() if line.startswith(_MARK)), None)
     if line is None:
         raise ElsewhereError("it ended without an error, and without its settings")
@@ -104,9 +107,12 @@ def _load(role: str, module: str) -> dict[str, Share]:
     return shares
 
 
-def shares_of(role: str) -> Iterator[tuple[str, Share]]:
+def shares_of(role: str, topology: str) -> Iterator[tuple[str, Share]]:
     """Each alias of the settings in use, and what ``role`` may open to its database."""
-    processes, threads = _gunicorn() if role == "sync" else (_uvicorn(), get_config().threads)
+    on_gunicorn = role == "sync" or topology == "mixed"
+    processes, threads = _gunicorn() if on_gunicorn else (_uvicorn(), 0)
+    if role != "sync":
+        threads = get_config().threads
     for alias, database in settings.DATABASES.items():
         connection = connections[alias]
         if connection.vendor in ("unknown", "sqlite"):
@@ -169,4 +175,4 @@ def _uvicorn() -> int:
 
 if __name__ == "__main__":
     django.setup()
-    print(f"\n{_MARK}{json.dumps(dict(shares_of(sys.argv[1])))}")
+    print(f"\n{_MARK}{json.dumps(dict(shares_of(*sys.argv[1:3])))}")

@@ -1,6 +1,7 @@
 """Run the system checks for both roles, each under its own settings, with one exit status.
 
-And add up the database connections that the two may open, which neither can know alone.
+And add up the database connections that the two may open, which neither can know alone. With
+another topology than ``split`` it is the mixed role and its connections.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from django.conf import ENVIRONMENT_VARIABLE, settings
 from split_deploy.checks import budget
 from split_deploy.checks.tag import TAG
 from split_deploy.conf import get_config
+from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES
 
 _LEVELS: Final = ("ERROR", "WARNING", "INFO")
 
@@ -24,8 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sync, async_ = "settings.sync_only", "settings.async_only"
     if settings.configured:
         sync, async_ = get_config().sync_settings, get_config().async_settings
+    parser.add_argument(
+        "--topology",
+        choices=TOPOLOGIES,
+        default=DEFAULT_TOPOLOGY,
+        help="whose instances: two, or one that does everything under ASGI [%(default)s]",
+    )
     parser.add_argument("--sync-settings", default=sync, help="[%(default)s]")
     parser.add_argument("--async-settings", default=async_, help="[%(default)s]")
+    parser.add_argument("--mixed-settings", default="settings.mixed", help="[%(default)s]")
     parser.add_argument(
         "--fail-level",
         choices=_LEVELS,
@@ -40,8 +49,10 @@ def handle(namespace: argparse.Namespace) -> int:
     More connections than a database allows count as a warning.
     """
     modules = {"sync": namespace.sync_settings, "async": namespace.async_settings}
+    if namespace.topology != "split":
+        modules = {"mixed": namespace.mixed_settings}
     statuses = [_check(role, module, namespace.fail_level) for role, module in modules.items()]
-    lines, fits = budget.report(modules)
+    lines, fits = budget.report(modules, namespace.topology)
     if lines:
         print("database connections:", *lines, sep="\n  ", flush=True)
     too_many = not fits and namespace.fail_level != "ERROR"

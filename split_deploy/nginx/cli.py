@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from split_deploy.nginx._validate import split_address
 from split_deploy.nginx.proxy import Proxy, Target
 from split_deploy.nginx.render import render
+from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES
 
 #: The exit status for options that can't be, as of argparse itself.
 USAGE_ERROR: Final = 2
@@ -20,6 +21,7 @@ USAGE_ERROR: Final = 2
 _REPEATABLE: Final = {
     "--sync-upstream": ("ADDRESS", "where Gunicorn listens: host:port or unix:/path"),
     "--async-upstream": ("ADDRESS", "where Uvicorn listens: host:port or unix:/path"),
+    "--mixed-upstream": ("ADDRESS", "where the one instance of the other topologies listens"),
     "--server-name": ("NAME", "a host to answer for; any other gets 421"),
     "--listen": ("ADDRESS", "where nginx listens for http: [address:]port"),
     "--tls-listen": ("ADDRESS", "where nginx listens for https, with --tls-certificate"),
@@ -36,10 +38,11 @@ _SINGLE: Final = {
     "--tls-key": ("FILE", "the key of that certificate"),
     "--user": ("NAME", "the user of the worker processes; 'none' if nginx is not started by root"),
 }
-_PROXY_OPTIONS: Final = {*_SINGLE, *_REPEATABLE, "--rate-limit"}
+_PROXY_OPTIONS: Final = {*_SINGLE, *_REPEATABLE, "--rate-limit", "--topology"}
 _FIELDS: Final = {
     "sync_upstream": "sync_upstreams",
     "async_upstream": "async_upstreams",
+    "mixed_upstream": "mixed_upstreams",
     "server_name": "server_names",
     "trusted_proxy": "trusted_proxies",
 }
@@ -53,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="deploy",
         help="a host (deploy), the container of docker-compose.yml (compose), "
         "or this machine without root (local); default: %(default)s",
+    )
+    parser.add_argument(
+        "--topology",
+        choices=TOPOLOGIES,
+        help="two instances (split), or one that gets everything (mixed, uvicorn); "
+        f"default: {DEFAULT_TOPOLOGY}",
     )
     parser.add_argument(
         "--runtime-dir",
@@ -96,6 +105,7 @@ def _proxy(namespace: argparse.Namespace) -> Proxy:
         if value is not None and f"--{name.replace('_', '-')}" in _PROXY_OPTIONS
     }
     options: dict[str, Any] = _from_settings() | given
+    _verify_upstreams(options)
     for name in ("static_root", "user"):
         if options.get(name) == "none":
             options[name] = None
@@ -105,6 +115,17 @@ def _proxy(namespace: argparse.Namespace) -> Proxy:
         case "local":
             return _local(namespace.runtime_dir, options)
     return Proxy(**options)
+
+
+def _verify_upstreams(options: dict[str, Any]) -> None:
+    """Refuse the address of an instance that the topology doesn't have."""
+    topology = options.get("topology", DEFAULT_TOPOLOGY)
+    foreign = ("mixed",) if topology == "split" else ("sync", "async")
+    for name in foreign:
+        if f"{name}_upstreams" in options:
+            raise ValueError(
+                f"--{name}-upstream is given, and --topology {topology} has no {name} instance."
+            )
 
 
 def _local(runtime_dir: str | None, options: dict[str, Any]) -> Proxy:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from split_deploy.nginx import _validate
 from split_deploy.prefix import DEFAULT_PREFIX, validate_prefix
+from split_deploy.topology import DEFAULT_TOPOLOGY, Topology, validate_topology
 
 Target = Literal["deploy", "compose", "local"]
 
@@ -29,6 +30,10 @@ class Proxy:
 
     #: Which of the three this is. It decides the comments only, everything else is a field.
     target: Target = "deploy"
+    #: Which instances there are. All but ``split`` have one, at ``mixed_upstreams``, which gets
+    #: everything. The two kinds of paths are treated as with two: a stream below the prefix passes
+    #: piece by piece, and the rest is buffered.
+    topology: Topology = DEFAULT_TOPOLOGY
     #: The URL prefix of the async instance: no slash first, one last.
     prefix: str = DEFAULT_PREFIX
     #: Where the instances listen: ``host:port`` or ``unix:/path``, several for several machines.
@@ -36,6 +41,7 @@ class Proxy:
     #: permissions of their folder decide who may connect.
     sync_upstreams: tuple[str, ...] = ("unix:/run/split-deploy/sync.sock",)
     async_upstreams: tuple[str, ...] = ("unix:/run/split-deploy/async.sock",)
+    mixed_upstreams: tuple[str, ...] = ("unix:/run/split-deploy/mixed.sock",)
     #: Where nginx listens for http: ``port``, ``address:port`` or ``[address]:port``. With a TLS
     #: certificate, these only redirect to https.
     listen: tuple[str, ...] = ("80", "[::]:80")
@@ -93,6 +99,8 @@ class Proxy:
             "target": "compose",
             "sync_upstreams": ("sync:8000",),
             "async_upstreams": ("async:8000",),
+            # The services of docker-compose.yml that have it are called like the topologies.
+            "mixed_upstreams": (f"{options.get('topology', 'mixed')}:8000",),
             "listen": ("8080",),
             "tls_listen": ("8443",),
             "server_names": ("localhost", "127.0.0.1", "[::1]"),
@@ -124,8 +132,9 @@ class Proxy:
         The caller makes ``runtime_dir``, with a short path (that of a Unix socket has at most 107
         bytes), and writes ``mime_types()`` to ``runtime_dir/mime.types``. nginx makes its folders
         for temporary files and ``nginx.pid`` there. The instances are expected at ``sync.sock`` and
-        ``async.sock`` in it. Start it with ``nginx -p RUNTIME_DIR -e stderr -c FILE``: it stays in
-        the foreground, logs errors to stderr and requests to stdout (``access_log=None``: nowhere).
+        ``async.sock`` in it, or the one at ``mixed.sock``. Start it with ``nginx -p RUNTIME_DIR
+        -e stderr -c FILE``: it stays in the foreground, logs errors to stderr and requests to
+        stdout (``access_log=None``: nowhere).
 
         Root has to say which ``user`` the workers become ("root" if all else is root's, too):
         without it, they become "nobody", whom ``runtime_dir`` keeps out.
@@ -140,6 +149,7 @@ class Proxy:
             "target": "local",
             "sync_upstreams": (f"unix:{runtime_dir}/sync.sock",),
             "async_upstreams": (f"unix:{runtime_dir}/async.sock",),
+            "mixed_upstreams": (f"unix:{runtime_dir}/mixed.sock",),
             "listen": (f"{address}:{port}",),
             "server_names": tuple(dict.fromkeys(names)),
             "static_root": None,
@@ -162,8 +172,9 @@ class Proxy:
 
     def __post_init__(self) -> None:
         _validate.one_of("target", self.target, get_args(Target))
+        validate_topology(self.topology, name="topology")
         validate_prefix(self.prefix, name="prefix")
-        for name in ("sync_upstreams", "async_upstreams"):
+        for name in ("sync_upstreams", "async_upstreams", "mixed_upstreams"):
             _validate.each(name, getattr(self, name), _validate.upstream)
         for name in ("listen", "tls_listen"):
             _validate.each(name, getattr(self, name), _validate.listen)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from importlib.resources import files
+from itertools import chain
 from typing import Final
 
 from split_deploy.nginx._validate import version_tuple
@@ -27,14 +28,25 @@ def render(proxy: Proxy) -> str:
     tls_listens = [f"listen {address} {tls_parameters}" for address in proxy.tls_listen]
     default_listens = http_listens + (tls_listens if tls else [])
     resolves = proxy.resolver is not None and version >= _RESOLVE
-    upstreams = (proxy.sync_upstreams, proxy.async_upstreams)
+    # Of each upstream its name and its addresses.
+    upstreams = {"sync": proxy.sync_upstreams, "async": proxy.async_upstreams}
+    if proxy.topology != "split":
+        upstreams = {"mixed": proxy.mixed_upstreams}
+    servers = {
+        f"{name}_servers": _servers(f"{name}_instance", addresses, resolves=resolves)
+        for name, addresses in upstreams.items()
+    }
 
     return fill(
         _PACKAGE.joinpath("nginx.conf.template").read_text(encoding="utf-8"),
         {
             "nginx_version": proxy.nginx_version,
             "command": "split-deploy nginx"
-            + ("" if proxy.target == "deploy" else f" --target {proxy.target}"),
+            + ("" if proxy.target == "deploy" else f" --target {proxy.target}")
+            + ("" if proxy.topology == "split" else f" --topology {proxy.topology}"),
+            "split": proxy.topology == "split",
+            "sync_upstream": "sync_instance" if "sync" in upstreams else "mixed_instance",
+            "async_upstream": "async_instance" if "async" in upstreams else "mixed_instance",
             "user": proxy.user,
             "foreground": proxy.foreground,
             "worker_processes": proxy.worker_processes,
@@ -59,11 +71,10 @@ def render(proxy: Proxy) -> str:
                 (f"set_real_ip_from {cidr}" for cidr in proxy.trusted_proxies), indent=4
             ),
             "client_scheme": "$client_scheme" if proxy.trusted_proxies else "$scheme",
-            "one_address": any(len(addresses) == 1 for addresses in upstreams),
-            "sync_servers": _servers("sync_instance", proxy.sync_upstreams, resolves=resolves),
-            "async_servers": _servers("async_instance", proxy.async_upstreams, resolves=resolves),
+            "one_address": any(len(addresses) == 1 for addresses in upstreams.values()),
+            **servers,
             "resolver": proxy.resolver
-            if resolves and any(map(_is_name, (*proxy.sync_upstreams, *proxy.async_upstreams)))
+            if resolves and any(map(_is_name, chain.from_iterable(upstreams.values())))
             else None,
             "rate_limit": proxy.rate_limit,
             "rate_burst": 2 * proxy.rate_limit,

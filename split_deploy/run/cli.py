@@ -1,4 +1,4 @@
-"""Start Gunicorn, Uvicorn and nginx for the project in this folder; Ctrl-C stops all three."""
+"""Start the instances and nginx for the project in this folder; Ctrl-C stops them all."""
 
 import argparse
 import asyncio

@@ -1,32 +1,45 @@
-"""The command lines of the three processes."""
+"""The command lines of the processes."""
 
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
+from split_deploy.conf import Role
+from split_deploy.run.instances import Instance
 from split_deploy.run.options import Options
 
-#: Seconds that each instance has, when told to stop, for what it has begun. A stream has no end of
-#: its own, so the async one waits for less.
-SYNC_GRACE = 6
-ASYNC_GRACE = 2
+#: Seconds that an instance has, when told to stop, for what it has begun. A stream has no end of
+#: its own, so under ASGI it is less; there background tasks have DRAIN_TIMEOUT after that. Of the
+#: mixed instance on Gunicorn it is for all of this: see gunicorn.conf.py.
+GRACE: Final[dict[Role, int]] = {"sync": 6, "async": 2, "mixed": 8}
+_UVICORN_GRACE: Final = GRACE["async"]
+
+_WORKER_CLASSES: Final[dict[Role, str]] = {
+    "sync": "gthread",
+    "mixed": "uvicorn_worker.UvicornWorker",
+}
 
 
-def sync_command(options: Options, socket: Path) -> list[str]:
+def gunicorn_command(instance: Instance, socket: Path) -> list[str]:
     """Gunicorn. A ``gunicorn.conf.py`` in this folder counts, but for what is given here."""
+    # What comes over its Unix socket comes from nginx: only this user can open it. A gthread worker
+    # knows that by itself.
+    trusted = ["--forwarded-allow-ips", "*"] if instance.role == "mixed" else []
     return [
-        *(sys.executable, "-m", "gunicorn", options.wsgi),
+        *(sys.executable, "-m", "gunicorn", instance.application),
         *("--bind", f"unix:{socket}"),
-        *("--worker-class", "gthread"),
-        *("--graceful-timeout", str(SYNC_GRACE)),
+        *("--worker-class", _WORKER_CLASSES[instance.role]),
+        *("--graceful-timeout", str(GRACE[instance.role])),
+        *trusted,
         "--no-control-socket",
     ]
 
 
-def async_command(options: Options, fd: int) -> list[str]:
+def uvicorn_command(instance: Instance, fd: int) -> list[str]:
     """Uvicorn, on a listening Unix socket that it inherits."""
-    return [sys.executable, "-m", "uvicorn", options.asgi, "--fd", str(fd)]
+    return [sys.executable, "-m", "uvicorn", instance.application, "--fd", str(fd)]
 
 
 def nginx_command(options: Options, configuration: Path) -> list[str]:
@@ -44,9 +57,8 @@ def instance_env(options: Options, settings_module: str) -> Mapping[str, str]:
         "UVICORN_HTTP": "httptools",
         "UVICORN_ACCESS_LOG": "0",  # split_deploy.access_log knows more
         "UVICORN_TIMEOUT_KEEP_ALIVE": "75",
-        "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": str(ASYNC_GRACE),
-        # What comes over its Unix socket comes from nginx: only this user can open it.
-        "UVICORN_FORWARDED_ALLOW_IPS": "*",
+        "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": str(_UVICORN_GRACE),
+        "UVICORN_FORWARDED_ALLOW_IPS": "*",  # as above
     }
     imposed = {
         "DJANGO_SETTINGS_MODULE": settings_module,

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final, TextIO
 
-_COLORS: Final = {"sync": "32", "async": "36", "nginx": "35", "split": "1"}
+_COLORS: Final = {"sync": "32", "async": "36", "mixed": "33", "nginx": "35", "split": "1"}
 _WIDTH: Final = max(map(len, _COLORS))
 
 

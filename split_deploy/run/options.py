@@ -11,9 +11,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES, Topology, validate_topology
+
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
 )
+#: The packages that serve each topology.
+_SERVERS: Final[dict[Topology, tuple[str, ...]]] = {
+    "split": ("gunicorn", "uvicorn"),
+    "mixed": ("gunicorn", "uvicorn", "uvicorn_worker"),
+    "uvicorn": ("uvicorn",),
+}
 _HOST: Final = re.compile(r"[A-Za-z0-9.:_-]+")
 _APPLICATION: Final = re.compile(r"[\w.]+:[\w.]+")
 
@@ -26,6 +34,7 @@ class OptionsError(Exception):
 class Options:
     """The options, checked."""
 
+    topology: Topology
     host: str
     port: int
     reload: bool
@@ -34,6 +43,7 @@ class Options:
     asgi: str
     sync_settings: str
     async_settings: str
+    mixed_settings: str
 
     @classmethod
     def from_namespace(cls, namespace: argparse.Namespace) -> "Options":
@@ -41,30 +51,38 @@ class Options:
 
         Raises ``OptionsError``.
         """
-        for name in ("gunicorn", "uvicorn"):
+        try:
+            topology = validate_topology(namespace.topology, name="TOPOLOGY")
+        except ValueError as error:
+            raise OptionsError(str(error)) from error
+        for name in _SERVERS[topology]:
             if find_spec(name) is None:
                 raise OptionsError(
-                    f"{name} is not installed here. Install both servers with: "
+                    f"{name.replace('_', '-')} is not installed here. Install the servers with: "
                     'pip install "django-split-deploy[servers]"'
                 )
         for name in ("wsgi", "asgi"):
             if not _APPLICATION.fullmatch(value := getattr(namespace, name)):
                 raise OptionsError(f"--{name} is {value!r}: write it as module:attribute.")
-        if str(namespace.reload).lower() not in _FLAGS:
+        # Plain Uvicorn is for the time in which the code changes.
+        reload = str(namespace.reload).lower() or str(int(topology == "uvicorn"))
+        if reload not in _FLAGS:
             raise OptionsError(f"RELOAD is {namespace.reload!r}: write 1 or 0.")
         workers = os.environ.get("WEB_CONCURRENCY", "")
         if workers and (not workers.isdecimal() or int(workers) < 1):
             raise OptionsError(f"WEB_CONCURRENCY is {workers!r}: write a number from 1 on.")
         host = namespace.host.removeprefix("[").removesuffix("]")
         return cls(
+            topology=topology,
             host=host,
             port=_free_port(host, _port(namespace.port)),
-            reload=_FLAGS[str(namespace.reload).lower()],
+            reload=_FLAGS[reload],
             nginx=_nginx(namespace.nginx),
             wsgi=namespace.wsgi,
             asgi=namespace.asgi,
             sync_settings=namespace.sync_settings,
             async_settings=namespace.async_settings,
+            mixed_settings=namespace.mixed_settings,
         )
 
     @property
@@ -92,6 +110,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``split-deploy run``; the environment gives their defaults."""
     env = os.environ
     parser.add_argument(
+        "--topology",
+        default=env.get("TOPOLOGY") or DEFAULT_TOPOLOGY,
+        metavar="|".join(TOPOLOGIES),
+        help="two instances, or one that does everything under ASGI [TOPOLOGY, split]",
+    )
+    parser.add_argument(
         "--host",
         default=env.get("HOST") or "127.0.0.1",
         help="address to serve on [HOST, 127.0.0.1]",
@@ -104,7 +128,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="1",
         default=env.get("RELOAD", ""),
-        help="restart the instance whose code has changed [RELOAD]",
+        help="restart the instance whose code has changed [RELOAD; on with uvicorn]",
     )
     parser.add_argument(
         "--nginx",
@@ -116,10 +140,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wsgi", default="wsgi:application", help="the sync instance [%(default)s]"
     )
     parser.add_argument(
-        "--asgi", default="asgi:application", help="the async instance [%(default)s]"
+        "--asgi", default="asgi:application", help="the async instance, or the mixed [%(default)s]"
     )
     parser.add_argument("--sync-settings", default="settings.sync_only", help="[%(default)s]")
     parser.add_argument("--async-settings", default="settings.async_only", help="[%(default)s]")
+    parser.add_argument("--mixed-settings", default="settings.mixed", help="[%(default)s]")
 
 
 def _port(value: str) -> int:

@@ -1,9 +1,9 @@
 """``python -m split_deploy.run.prepare``: what has to hold, and be done, before an instance starts.
 
 A process of its own for each instance, under its settings, because loading a project can fail in
-any way and the supervisor has no use for a loaded one. Both load the settings, the URLs and the
-entry point; the sync instance's also reads ``gunicorn.conf.py``, migrates the databases and
-collects the static files.
+any way and the supervisor has no use for a loaded one. Each loads the settings, the URLs and the
+entry point; one on Gunicorn also reads ``gunicorn.conf.py``, and the first one migrates the
+databases and collects the static files.
 """
 
 import argparse
@@ -27,7 +27,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("application", help="module:attribute of the entry point")
     parser.add_argument("result", type=Path, help="the file to write")
-    parser.add_argument("--sync", action="store_true", help="do what only the sync instance does")
+    parser.add_argument("--gunicorn", action="store_true", help="read gunicorn.conf.py")
+    parser.add_argument("--first", action="store_true", help="do what is done once")
     parser.add_argument("--static", help="STATIC_ROOT of a project that has none")
     parser.add_argument("--link", action="store_true", help="link to static files, don't copy them")
     options = parser.parse_args()
@@ -37,9 +38,10 @@ def main() -> int:
         ("the URLs", _load_urls),
         (options.application, lambda: _load_application(options.application)),
     ]
-    if options.sync:
+    if options.gunicorn:
+        steps.append(("gunicorn.conf.py", _read_gunicorn_configuration))
+    if options.first:
         steps += [
-            ("gunicorn.conf.py", _read_gunicorn_configuration),
             ("the migrations", _migrate),
             ("the static files", lambda: _collect_static(options.static, link=options.link)),
         ]

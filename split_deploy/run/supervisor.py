@@ -1,4 +1,4 @@
-"""All three processes together: started in order, watched, stopped as one."""
+"""The instances and nginx together: started in order, watched, stopped as one."""
 
 import asyncio
 import json
@@ -15,16 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from split_deploy.conf import Role
 from split_deploy.nginx import ANY_HOST, Proxy, mime_types, render
 from split_deploy.run import commands, reload
 from split_deploy.run.child import Child
 from split_deploy.run.console import Console
+from split_deploy.run.instances import Instance, instances
 from split_deploy.run.options import Options
 
 #: Seconds for a start. A project that needs longer for its migrations runs them beforehand.
 START_TIMEOUT: Final = 120.0
 #: Seconds after which what has not stopped is killed; with the rest, less than ten.
-STOP_TIMEOUT: Final = 8.0
+STOP_TIMEOUT: Final = 9.0
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 #: What the kernel leaves for the path of a Unix socket.
@@ -61,21 +63,23 @@ class _Changes:
 
 
 class Supervisor:
-    """Runs the three processes of ``options`` until a signal comes or one of them dies."""
+    """Runs the processes of ``options`` until a signal comes or one of them dies."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._console = Console()
-        self._children = {
-            "sync": Child("sync", self._printer("sync"), stop_signal=signal.SIGTERM),
-            "async": Child("async", self._printer("async"), stop_signal=signal.SIGTERM),
-            # QUIT: what is under way is answered first.
-            "nginx": Child("nginx", self._printer("nginx"), stop_signal=signal.SIGQUIT),
+        self._instances = {instance.role: instance for instance in instances(options)}
+        self._children: dict[str, Child] = {
+            role: Child(role, self._printer(role), stop_signal=signal.SIGTERM)
+            for role in self._instances
         }
+        # QUIT: what is under way is answered first.
+        self._nginx = Child("nginx", self._printer("nginx"), stop_signal=signal.SIGQUIT)
+        self._children["nginx"] = self._nginx
         self._stopping = asyncio.Event()
         self._changed = _Changes()
         self._project: dict[str, Any] = {}
-        self._listener: socket.socket | None = None
+        self._listeners: dict[Role, socket.socket] = {}
 
     async def run(self) -> int:
         """Run, and return the exit status: 0 after a signal, else what went wrong."""
@@ -100,8 +104,8 @@ class Supervisor:
             if signal_ != signal.SIGHUP or signal.getsignal(signal_) != signal.SIG_IGN:
                 loop.add_signal_handler(signal_, self._stopping.set)
         if self._options.reload:
-            loop.add_signal_handler(reload.SIGNALS["sync"], self._changed.add, "sync")
-            loop.add_signal_handler(reload.SIGNALS["async"], self._changed.add, "async")
+            for role in self._instances:
+                loop.add_signal_handler(reload.SIGNALS[role], self._changed.add, role)
 
     async def _until_stopped(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do ``work``, but for no longer than until a stop signal."""
@@ -124,9 +128,9 @@ class Supervisor:
         await self._prepare()
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                # Both instances load the project at once. Once they listen, a request waits.
-                await asyncio.gather(self._start_sync(), self._start_async())
-                death = await self._first_death(until=self._sync_listens())
+                # The instances load the project at once. Once they listen, a request waits.
+                await asyncio.gather(*map(self._start_instance, self._instances.values()))
+                death = await self._first_death(until=self._all_listen())
                 if not death:
                     await self._start_nginx()
                     death = await self._first_death(until=self._all_answer())
@@ -137,29 +141,28 @@ class Supervisor:
             self._explain(*death)
             raise _RunError(1)
         self._say(
-            f"{self._options.url}/ answers: sync at /, async at /{self._project['prefix']}. "
+            f"{self._options.url}/ answers: {self._who_answers()}. "
             f"Started in {time.monotonic() - started:.1f} s; Ctrl-C stops."
         )
         if self._options.is_wildcard:
             names = ", ".join(self._proxy().server_names)
             self._say(f"Other machines reach it by the names in ALLOWED_HOSTS: {names}")
 
+    def _who_answers(self) -> str:
+        if self._options.topology == "split":
+            return f"sync at /, async at /{self._project['prefix']}"
+        return f"all of it under ASGI, on {self._instances['mixed'].server.capitalize()}"
+
     async def _prepare(self) -> None:
-        """Let both instances be prepared, and keep what nginx needs to know of the project."""
+        """Let the instances be prepared, and keep what nginx needs to know of the project."""
         if len(str(self._runtime / "async.sock")) > _LONGEST_SOCKET_PATH:
             self._say(
                 f"TMPDIR is too long for a Unix socket: {self._runtime}. Choose a shorter one."
             )
             raise _RunError(2)
-        options = self._options
-        sync = ["--sync", "--static", str(self._runtime / "static")]
-        sync += ["--link"] if options.reload else []
-        results = await asyncio.gather(
-            self._prepare_one("sync", options.wsgi, options.sync_settings, *sync),
-            self._prepare_one("async", options.asgi, options.async_settings),
-        )
+        results = await asyncio.gather(*map(self._prepare_one, self._instances.values()))
         if failed := [result for result in results if "problem" in result]:
-            # What both find is one problem, and what the other meets later follows from it.
+            # What two find is one problem, and what the other meets later follows from it.
             first = min(result["step"] for result in failed)
             for problem in dict.fromkeys(r["problem"] for r in failed if r["step"] == first):
                 for line in f"did not start: {problem}".splitlines():
@@ -175,59 +178,56 @@ class Supervisor:
             self._say(f"nginx can't be configured for ALLOWED_HOSTS or STATIC_URL: {error}")
             raise _RunError(2) from error
 
-    async def _prepare_one(
-        self, name: str, application: str, settings_module: str, *arguments: str
-    ) -> dict[str, Any]:
+    async def _prepare_one(self, instance: Instance) -> dict[str, Any]:
         lines: list[str] = []
-        result = self._runtime / f"{name}.json"
+        result = self._runtime / f"{instance.role}.json"
+        arguments = ["--gunicorn"] if instance.server == "gunicorn" else []
+        if instance.is_first:
+            arguments += ["--first", "--static", str(self._runtime / "static")]
+            arguments += ["--link"] if self._options.reload else []
         child = Child("split", lines.append, stop_signal=signal.SIGTERM)
         try:
             await child.start(
                 [
                     *(sys.executable, "-m", "split_deploy.run.prepare"),
-                    *(application, str(result), *arguments),
+                    *(instance.application, str(result), *arguments),
                 ],
-                env=commands.instance_env(self._options, settings_module),
+                env=commands.instance_env(self._options, instance.settings),
             )
             status = await child.wait()
         finally:
             await child.stop(STOP_TIMEOUT)
         if not result.exists():
             said = "\n".join(child.last_lines)
-            problem = f"{settings_module} can't be loaded (exit status {status}).\n{said}"
+            problem = f"{instance.settings} can't be loaded (exit status {status}).\n{said}"
             return {"problem": problem, "step": 0}
         applied = [line.strip() for line in lines if line.startswith("  Applying")]
         return {**json.loads(result.read_text()), "applied": applied}
 
-    async def _start_sync(self) -> None:
-        await self._children["sync"].start(
-            commands.sync_command(self._options, self._runtime / "sync.sock"),
-            env=self._env(self._options.sync_settings),
-        )
-
-    async def _start_async(self) -> None:
+    async def _start_instance(self, instance: Instance) -> None:
+        child, path = self._children[instance.role], self._runtime / instance.socket
+        env = self._env(instance.settings)
+        if instance.server == "gunicorn":
+            await child.start(commands.gunicorn_command(instance, path), env=env)
+            return
         # The socket stays open here, so a request that comes during a restart waits and is
         # answered.
-        if self._listener is None:
-            path = self._runtime / "async.sock"
+        if instance.role not in self._listeners:
             path.unlink(missing_ok=True)
-            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._listener.bind(str(path))
-            self._listener.listen(socket.SOMAXCONN)
-            self._listener.set_inheritable(True)
-        fd = self._listener.fileno()
-        await self._children["async"].start(
-            commands.async_command(self._options, fd),
-            env=self._env(self._options.async_settings),
-            pass_fds=[fd],
-        )
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listeners[instance.role] = listener
+            listener.bind(str(path))
+            listener.listen(socket.SOMAXCONN)
+            listener.set_inheritable(True)
+        fd = self._listeners[instance.role].fileno()
+        await child.start(commands.uvicorn_command(instance, fd), env=env, pass_fds=[fd])
 
     async def _start_nginx(self) -> None:
         (self._runtime / "mime.types").write_text(mime_types())
         configuration = self._runtime / "nginx.conf"
         configuration.write_text(render(self._proxy()))
         try:
-            await self._children["nginx"].start(
+            await self._nginx.start(
                 commands.nginx_command(self._options, configuration),
                 env=commands.nginx_env(),
             )
@@ -242,6 +242,7 @@ class Supervisor:
         if self._project["static_url"]:
             static = {name: self._project[name] for name in ("static_url", "static_root")}
         return Proxy.local(
+            topology=self._options.topology,
             runtime_dir=self._runtime,
             host=self._options.host,
             port=self._options.port,
@@ -249,7 +250,7 @@ class Supervisor:
             server_names=self._server_names(),
             # The instances log each request, with its id and duration.
             access_log=None,
-            shutdown_timeout=commands.SYNC_GRACE + 1,
+            shutdown_timeout=commands.GRACE["sync"] + 1,
             # Started by root, workers would become "nobody", whom the runtime directory keeps out.
             user="root" if os.geteuid() == 0 else None,
             **static,
@@ -273,13 +274,15 @@ class Supervisor:
             env[reload.SUPERVISOR] = str(os.getpid())
         return env
 
-    async def _sync_listens(self) -> None:
-        while not (self._runtime / "sync.sock").exists():
-            await asyncio.sleep(0.01)
+    async def _all_listen(self) -> None:
+        for instance in self._instances.values():
+            while not (self._runtime / instance.socket).exists():
+                await asyncio.sleep(0.01)
 
     async def _all_answer(self) -> None:
-        """Wait until each instance answers through nginx, and so all three do."""
-        for path in ("/healthz/", f"/{self._project['prefix']}healthz/"):
+        """Wait until each instance answers through nginx, and so all of them do."""
+        for instance in self._instances.values():
+            path = instance.health_path(self._project["prefix"])
             while await self._status(path) in (None, *_UNANSWERED):
                 await asyncio.sleep(0.03)
 
@@ -306,7 +309,7 @@ class Supervisor:
     # Watch
 
     async def _watch(self) -> None:
-        """Restart what has changed, for ever; raise when one of the three has died.
+        """Restart what has changed, for ever; raise when an instance or nginx has died.
 
         With ``--reload`` an instance whose code doesn't load is no reason to stop: it is started
         again at the next change.
@@ -323,14 +326,16 @@ class Supervisor:
                     raise _RunError(1)
                 self._say(f"{child.name} is started again when a file changes.")
                 await child.stop(STOP_TIMEOUT)  # what it may have left behind
-                self._close_listener(child.name)
+                self._close_listeners(child.name)
                 broken.add(child.name)
                 continue
             # An editor or a checkout changes several files, and several workers tell of each.
             await asyncio.sleep(reload.INTERVAL)
-            for name in sorted(broken | self._changed.take()):
-                self._say(f"{name}: the code has changed, restarting.")
-                await self._restart(name, afresh=name in broken)
+            changed = broken | self._changed.take()
+            for role, instance in self._instances.items():
+                if role in changed:
+                    self._say(f"{role}: the code has changed, restarting.")
+                    await self._restart(instance, afresh=role in broken)
             broken.clear()
 
     async def _first_death(
@@ -359,14 +364,14 @@ class Supervisor:
         while reload.snapshot(reload.source_files()) == before:
             await asyncio.sleep(reload.INTERVAL)
 
-    async def _restart(self, name: str, *, afresh: bool) -> None:
-        child = self._children[name]
-        if name == "sync" and not afresh:
+    async def _restart(self, instance: Instance, *, afresh: bool) -> None:
+        child = self._children[instance.role]
+        if instance.server == "gunicorn" and not afresh:
             # Gunicorn's own reload: new workers first, then the old ones go.
             child.send(signal.SIGHUP)
             return
         await child.stop(STOP_TIMEOUT)
-        await (self._start_sync() if name == "sync" else self._start_async())
+        await self._start_instance(instance)
 
     def _explain(self, child: Child, status: int) -> None:
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
@@ -383,13 +388,12 @@ class Supervisor:
         for child, in_time in zip(self._children.values(), outcomes, strict=True):
             if not in_time:
                 self._say(f"{child.name} did not stop within {STOP_TIMEOUT:g} s and was killed.")
-        self._close_listener("async")
+        self._close_listeners(*self._instances)
 
-    def _close_listener(self, name: str) -> None:
+    def _close_listeners(self, *names: str) -> None:
         """Let nginx answer at once, with an error, what nobody will."""
-        if name == "async" and self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        for role in [role for role in self._listeners if role in names]:
+            self._listeners.pop(role).close()
 
     def _say(self, text: str) -> None:
         self._console.line("split", text)

@@ -12,7 +12,9 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
@@ -70,7 +72,7 @@ def test_only_nginx_may_connect():
     (user,) = re.findall(
         r"^user (\S+);", (ROOT / "deploy" / "nginx.conf").read_text(), re.MULTILINE
     )
-    for name in INSTANCES:
+    for name in (*INSTANCES, "mixed"):
         socket_ = unit(f"split-deploy-{name}.socket")
         assert socket_["SocketGroup"] == [user]
         assert socket_["SocketMode"] == ["0660"]
@@ -95,7 +97,9 @@ def test_systemd_waits_longer_than_the_instances_need():
     drain = Config.__dataclass_fields__["drain_timeout"].default
     (sync_stop,) = unit("split-deploy-sync.service")["TimeoutStopSec"]
     (async_stop,) = unit("split-deploy-async.service")["TimeoutStopSec"]
+    (mixed_stop,) = unit("split-deploy-mixed.service")["TimeoutStopSec"]
     assert int(sync_stop) > gunicorn
+    assert int(mixed_stop) > gunicorn
     assert int(async_stop) > uvicorn + drain
 
 
@@ -128,8 +132,15 @@ def test_each_number_in_the_table_of_waits_is_a_setting_of_a_shipped_file():
 class Host:
     """What the units start, with the sockets that systemd would hold, behind deploy/nginx.conf."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        instances: tuple[str, ...] = INSTANCES,
+        configuration: str = "nginx.conf",
+    ) -> None:
         self.folder = folder
+        self._instances = instances
+        self._configuration = ROOT / "deploy" / configuration
         self._listeners: dict[str, socket.socket] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -153,7 +164,7 @@ class Host:
             )
 
     def open_sockets(self) -> None:
-        for name in INSTANCES:
+        for name in self._instances:
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(str(self.folder / f"{name}.sock"))
             listener.listen(128)
@@ -174,7 +185,7 @@ class Host:
             )
 
     def start_nginx(self) -> None:
-        text = (ROOT / "deploy" / "nginx.conf").read_text()
+        text = self._configuration.read_text()
         user = "user root;" if os.geteuid() == 0 else ""
         for old, new in (
             ("/run/split-deploy", f"{self.folder}"),
@@ -189,7 +200,7 @@ class Host:
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
             ("server_name example.com localhost;", "server_name example.com localhost 127.0.0.1;"),
         ):
-            assert old in text, f"deploy/nginx.conf has no {old!r}"
+            assert old in text, f"{self._configuration} has no {old!r}"
             text = text.replace(old, new)
         (self.folder / "nginx.conf").write_text(text)
         (self.folder / "mime.types").write_text(mime_types())
@@ -222,20 +233,24 @@ class Host:
     def logs(self) -> str:
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
 
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        self.prepare()
+        self.open_sockets()
+        try:
+            for name in self._instances:
+                self.start(name)
+            self.start_nginx()
+            self.wait()
+            yield self
+        finally:
+            self.stop()
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory) -> Iterator[Host]:
-    host = Host(tmp_path_factory.mktemp("h"))
-    host.prepare()
-    host.open_sockets()
-    try:
-        host.start("sync")
-        host.start("async")
-        host.start_nginx()
-        host.wait()
+    with Host(tmp_path_factory.mktemp("h")).running() as host:
         yield host
-    finally:
-        host.stop()
 
 
 pytestmark = pytest.mark.e2e
@@ -247,6 +262,19 @@ def test_what_the_units_start_answers_behind_nginx(host):
         assert (response.status_code, response.headers["X-Served-By"]) == (200, role)
     style = re.search(r'href="(/static/[^"]+\.css)"', httpx.get(host.url + "/").text)[1]
     assert httpx.get(host.url + style).headers["Content-Type"] == "text/css; charset=utf-8"
+
+
+def test_the_mixed_unit_answers_for_both_behind_its_nginx(tmp_path_factory):
+    """Gunicorn hands the socket of systemd on to workers that are Uvicorn's."""
+    folder = tmp_path_factory.mktemp("m")
+    with Host(folder, ("mixed",), "nginx.mixed.conf").running() as host:
+        for path in ("/", "/async/hello/"):
+            response = httpx.get(host.url + path)
+            assert (response.status_code, response.headers["X-Served-By"]) == (200, "mixed")
+    log = (folder / "mixed.log").read_text()
+    assert "Using worker: uvicorn_worker.UvicornWorker" in log
+    # Over a Unix socket there is no address of its own: without belief it would be "-".
+    assert 'client=127.0.0.1 method=GET path="/async/hello/"' in log
 
 
 def test_uvicorn_believes_what_nginx_says_of_the_client(host):

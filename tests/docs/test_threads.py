@@ -60,7 +60,7 @@ def test_more_than_the_database_allows_is_a_warning(postgres):
 def test_two_aliases_of_one_database_are_added_up(monkeypatch):
     share = budget.Share(database="app at db:5432", processes=2, each=30, allowed=97, error=None)
     monkeypatch.setattr(budget, "_load", lambda *_: {"default": share, "reports": share})
-    (line,), fits = budget.report({"sync": "settings.sync_only"})
+    (line,), fits = budget.report({"sync": "settings.sync_only"}, "split")
     assert not fits
     assert line.startswith("default, reports (app at db:5432): 2 x 30 sync + 2 x 30 sync = 120")
 
@@ -74,6 +74,13 @@ def test_processes_and_threads_are_those_of_the_servers_configuration(postgres):
     }
     _, output = check(**postgres, **environment)
     assert "3 x 5 sync + 2 x 6 async = 27 connections" in output
+
+
+@pytest.mark.parametrize(("topology", "processes"), [("mixed", 3), ("uvicorn", 2)])
+def test_the_one_instance_has_the_processes_of_its_server(postgres, topology, processes):
+    environment = {"WEB_CONCURRENCY": "3", "UVICORN_WORKERS": "2", "ASYNC_THREADS": "6"}
+    _, output = check("--topology", topology, **postgres, **environment)
+    assert f": {processes} x 6 mixed = {6 * processes} connections" in output
 
 
 def test_a_limit_of_the_role_counts(postgres):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from split_deploy.topology import TOPOLOGIES
 from tests.e2e.stack import ROOT, Stack
 
 
@@ -17,6 +18,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The project as ``make run`` starts it, with the superuser admin, password admin."""
     with Stack(tmp_path_factory.mktemp("stack")) as running:
+        create_admin(running)
+        yield running
+
+
+@pytest.fixture(scope="session", params=TOPOLOGIES)
+def any_stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """``stack`` in each topology, one after the other."""
+    topology: str = request.param
+    if topology == "split":
+        yield request.getfixturevalue("stack")
+        return
+    # A worker for each core of a small machine, and no restart because somebody edits a file.
+    options = {"TOPOLOGY": topology, "WEB_CONCURRENCY": "2", "RELOAD": "0"}
+    with Stack(tmp_path_factory.mktemp(topology), **options) as running:
         create_admin(running)
         yield running
 

@@ -1,4 +1,4 @@
-"""The real thing: nginx, Gunicorn and Uvicorn, started by ``split-deploy run`` on a free port."""
+"""The real thing: nginx and the instances, started by ``split-deploy run`` on a free port."""
 
 import os
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What a developer's shell may have set and a test must not see.
 _FOREIGN = re.compile(
     r"DJANGO_|DATABASE_|CACHE_URL|GUNICORN_|UVICORN_|ASYNC_|WATCH_|TUTORIAL_|SPLIT_DEPLOY|WEB_CONC"
-    r"|FORWARDED_ALLOW|NO_COLOR$|(HOST|PORT|RELOAD)$"
+    r"|FORWARDED_ALLOW|NO_COLOR$|(HOST|PORT|RELOAD|TOPOLOGY)$"
 )
 
 
@@ -84,6 +84,10 @@ class Stack:
     @property
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])
+
+    def served_by(self, role: str) -> str:
+        """The role that serves what is that of ``role`` where there are two instances."""
+        return role if self.env.get("TOPOLOGY", "split") == "split" else "mixed"
 
     def log(self) -> str:
         """All output so far."""

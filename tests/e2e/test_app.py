@@ -1,4 +1,7 @@
-"""The example through nginx: a login on the sync instance, and a stream of the async one."""
+"""The example through nginx: a login on the sync instance, and a stream of the async one.
+
+In each topology, but for what starts a stack of its own.
+"""
 
 import json
 import re
@@ -11,12 +14,16 @@ import pytest
 LOGIN = "/accounts/login/"
 BOARD = "/board/"
 CHECK = "/async/board/check/"
+#: Two instances, or one on Gunicorn.
+EITHER = pytest.mark.parametrize(
+    "options", [{}, {"TOPOLOGY": "mixed", "WEB_CONCURRENCY": "2"}], ids=["split", "mixed"]
+)
 
 
 @pytest.fixture
-def browser(stack) -> Iterator[httpx.Client]:
+def browser(any_stack) -> Iterator[httpx.Client]:
     """An HTTP client with cookies, not logged in."""
-    with httpx.Client(base_url=stack.url, timeout=20) as client:
+    with httpx.Client(base_url=any_stack.url, timeout=20) as client:
         yield client
 
 
@@ -41,12 +48,12 @@ def events(response: httpx.Response) -> Iterator[tuple[str, dict]]:
             yield name, json.loads(value)
 
 
-def test_each_hello_comes_from_its_instance(browser):
+def test_each_hello_comes_from_its_instance(browser, any_stack):
     for path, role in (("/", "sync"), ("/async/hello/", "async")):
         response = browser.get(path)
         assert response.status_code == 200
         assert f"Hello from the {role} instance" in response.text
-        assert response.headers["X-Served-By"] == role
+        assert response.headers["X-Served-By"] == any_stack.served_by(role)
 
 
 def test_the_static_files_of_the_pages_are_served(browser):
@@ -70,34 +77,35 @@ def test_a_login_without_the_csrf_token_is_refused(browser):
     assert "sessionid" not in browser.cookies
 
 
-def test_the_check_needs_a_login(browser):
+def test_the_check_needs_a_login(browser, any_stack):
     response = browser.get(CHECK)
     assert response.status_code == 401
     assert response.headers["Content-Type"] == "application/json"
-    assert response.headers["X-Served-By"] == "async"
+    assert response.headers["X-Served-By"] == any_stack.served_by("async")
 
 
-def test_the_login_of_the_sync_instance_holds_on_the_async_one_until_the_logout(browser):
+def test_the_login_of_the_sync_instance_holds_on_the_async_one_until_the_logout(browser, any_stack):
     log_in(browser)
     with browser.stream("GET", CHECK) as response:
         assert response.status_code == 200
-        assert response.headers["X-Served-By"] == "async"
+        assert response.headers["X-Served-By"] == any_stack.served_by("async")
         assert response.headers["Content-Type"].startswith("text/event-stream")
     token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', browser.get(BOARD).text)[1]
     browser.post("/accounts/logout/", data={"csrfmiddlewaretoken": token})
     assert browser.get(CHECK).status_code == 401
 
 
-def test_a_private_url_is_refused_by_default(browser, stack):
+def test_a_private_url_is_refused_by_default(browser, any_stack):
     log_in(browser)
-    response = post(browser, BOARD, url=f"{stack.url}/healthz/")
+    response = post(browser, BOARD, url=f"{any_stack.url}/healthz/")
     assert response.status_code == 200
     assert "WATCH_ALLOW_PRIVATE_TARGETS=1" in response.text
 
 
-def test_results_stream_as_they_arrive(start_stack):
+@EITHER
+def test_results_stream_as_they_arrive(start_stack, options):
     """The slow target is added and listed first; the fast one's result is there before it ends."""
-    stack = start_stack(WATCH_ALLOW_PRIVATE_TARGETS="1", TUTORIAL_STEP_SECONDS="0.4")
+    stack = start_stack(WATCH_ALLOW_PRIVATE_TARGETS="1", TUTORIAL_STEP_SECONDS="0.4", **options)
     slow, fast = f"{stack.url}/%73ync/", f"{stack.url}/healthz/"
     with httpx.Client(base_url=stack.url, timeout=20) as browser:
         log_in(browser)
@@ -117,11 +125,12 @@ def test_results_stream_as_they_arrive(start_stack):
     assert second["ms"] >= 5 * 400 > first["ms"]
 
 
-def test_when_the_client_goes_away_the_checks_are_cancelled(start_stack):
+@EITHER
+def test_when_the_client_goes_away_the_checks_are_cancelled(start_stack, options):
     """Seen from the target: its connection is closed long before the deadline of a check."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(10)
-        stack = start_stack(WATCH_ALLOW_PRIVATE_TARGETS="1")
+        stack = start_stack(WATCH_ALLOW_PRIVATE_TARGETS="1", **options)
         with httpx.Client(base_url=stack.url, timeout=20) as browser:
             log_in(browser)
             post(browser, BOARD, url=f"http://127.0.0.1:{silent.getsockname()[1]}/")

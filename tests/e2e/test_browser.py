@@ -19,6 +19,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from split_deploy.topology import TOPOLOGIES
 from tests.e2e.conftest import create_admin
 from tests.e2e.stack import Stack
 
@@ -53,10 +54,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def running_stack(tmp_path_factory) -> Iterator[Stack]:
+@pytest.fixture(scope="module", params=TOPOLOGIES)
+def running_stack(request, tmp_path_factory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("browser")
-    with Stack(folder, WATCH_ALLOW_PRIVATE_TARGETS="1") as stack:
+    options = {"TOPOLOGY": request.param, "RELOAD": "0", "WEB_CONCURRENCY": "2"}
+    with Stack(folder, WATCH_ALLOW_PRIVATE_TARGETS="1", **options) as stack:
         create_admin(stack)
         yield stack
 

@@ -55,6 +55,8 @@ class Composed:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.env = {"PORT": str(port), "HOST": "127.0.0.1", "EDGE_NETWORK": free_network()}
+        # A free one each time: what has a profile is asked inside its network.
+        self.env |= {"PORT_MIXED": "0", "PORT_UVICORN": "0"}
         # Empty is unset. The tests try the defaults, whatever the shell has.
         self.env |= {"POSTGRES_PASSWORD": "", "COMPOSE_FILE": "", "COMPOSE_PROFILES": ""}
         self.url = f"http://127.0.0.1:{port}"
@@ -206,6 +208,29 @@ def test_production_without_secrets_is_refused_by_each_container(composed, name)
     output = run.stdout + run.stderr
     for variable in ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS"):
         assert variable in output
+
+
+@pytest.mark.parametrize("profile", ["mixed", "uvicorn"])
+def test_a_profile_adds_its_topology_for_the_same_database(composed, profile):
+    nginx = f"nginx-{profile}"
+    composed.compose("--profile", profile, "up", "--detach", "--wait")
+    try:
+        for path in ("/", "/async/hello/", "/async/readyz/"):
+            url = f"http://127.0.0.1:8080{path}"
+            asked = (
+                "curl",
+                "--silent",
+                "--fail",
+                "--output",
+                "/dev/null",
+                "--dump-header",
+                "-",
+                url,
+            )
+            answer = composed.compose("exec", "-T", nginx, *asked).stdout
+            assert "X-Served-By: mixed" in answer, answer
+    finally:
+        composed.compose("--profile", profile, "rm", "--stop", "--force", nginx, profile)
 
 
 def test_down_leaves_no_container_volume_or_network(composed):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from split_deploy.topology import TOPOLOGIES
 from tests.e2e.conftest import create_admin
 from tests.e2e.stack import Stack
 from tests.services import require_postgres, require_redis
@@ -76,10 +77,12 @@ def relayed_database():
     relay.close()
 
 
-@pytest.fixture(scope="module")
-def production(tmp_path_factory):
+@pytest.fixture(scope="module", params=TOPOLOGIES)
+def production(request, tmp_path_factory):
     with Stack(
         tmp_path_factory.mktemp("production"),
+        TOPOLOGY=request.param,
+        RELOAD="0",
         DJANGO_ENV="production",
         DJANGO_SECRET_KEY="fq3DqyRk6mXv0L1cPz8sTnWb2JhYgUe7AiKoE5xM4rVdCwNpZtSuBQlO9G",
         DJANGO_ALLOWED_HOSTS="localhost,127.0.0.1",
@@ -95,7 +98,7 @@ def test_both_instances_are_ready_with_postgresql_and_redis(production):
         response = httpx.get(production.url + path)
         assert response.json() == {
             "status": "ok",
-            "role": role,
+            "role": production.served_by(role),
             "checks": {"database default": "ok", "cache default": "ok"},
         }
 

@@ -59,6 +59,16 @@ def test_gunicorn_refuses_an_async_worker_class_for_the_sync_instance():
     assert 'worker_class = "gthread"' in output
 
 
+@pytest.mark.parametrize("settings", ["settings.async_only", "settings.mixed"])
+@pytest.mark.parametrize("worker_class", ["gthread", "sync"])
+def test_gunicorn_refuses_a_sync_worker_class_for_what_speaks_asgi(worker_class, settings):
+    command = ("gunicorn", "asgi:application", "--bind", "127.0.0.1:0", "--threads", "1")
+    status, output = start((*command, "--worker-class", worker_class), settings)
+    assert status == 3
+    assert f"Gunicorn serves asgi.py with the worker class {worker_class!r}" in output
+    assert 'worker_class = "uvicorn_worker.UvicornWorker"' in output
+
+
 @pytest.mark.parametrize("worker_class", ["gthread", "sync"])
 def test_worker_classes_made_of_threads_are_not_refused(worker_class):
     status, output = start(

@@ -1,9 +1,11 @@
-"""What each view of the tutorial teaches, between real servers: in the log, order and overlap."""
+"""What each view of the tutorial teaches, between real servers: in the log, order and overlap.
+
+In each topology, but for what starts a stack of its own.
+"""
 
 import re
 import threading
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -43,45 +45,40 @@ class Log:
 
 
 @pytest.fixture
-def log(stack) -> Log:
-    return Log(stack)
+def log(any_stack) -> Log:
+    return Log(any_stack)
 
 
-@pytest.fixture
-def client(stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.url, timeout=20) as client:
-        yield client
-
-
-def get(client: httpx.Client, path: str, role: str) -> str:
-    response = client.get(path)
+def get(stack: Stack, path: str, role: str) -> str:
+    """The text at ``path``, which is the instance of ``role``'s."""
+    response = httpx.get(stack.url + path, timeout=20)
     assert response.status_code == 200, response.text
-    assert response.headers["X-Served-By"] == role
+    assert response.headers["X-Served-By"] == stack.served_by(role)
     return response.text
 
 
-def test_sync_answers_after_it_has_counted_and_called(client, log):
+def test_sync_answers_after_it_has_counted_and_called(any_stack, log):
     started = time.monotonic()
-    assert get(client, "/sync/", "sync") == "Blocking HTTP request"
+    assert get(any_stack, "/sync/", "sync") == "Blocking HTTP request"
     assert time.monotonic() - started >= 5 * STEP
     counts = [log.wait(f"Blocking count: {number}")[0] for number in range(1, 6)]
     assert counts == sorted(counts)
     assert log.wait("Blocking call: ")[0] > counts[-1]
-    assert "role=sync" in log.lines()[counts[0]]
+    assert f"role={any_stack.served_by('sync')}" in log.lines()[counts[0]]
 
 
-def test_async_answers_before_it_counts(client, log):
-    assert get(client, "/async/", "async") == "Non-blocking HTTP request"
+def test_async_answers_before_it_counts(any_stack, log):
+    assert get(any_stack, "/async/", "async") == "Non-blocking HTTP request"
     assert not log.has("Non-blocking count: 5")
     counts = [log.wait(f"Non-blocking count: {number}")[0] for number in range(1, 6)]
     assert counts == sorted(counts)
     assert log.wait("Non-blocking call: ")[0] > counts[-1]
-    assert "role=async" in log.lines()[counts[0]]
+    assert f"role={any_stack.served_by('async')}" in log.lines()[counts[0]]
 
 
-def test_two_background_tasks_count_side_by_side(client, log):
+def test_two_background_tasks_count_side_by_side(any_stack, log):
     for _ in range(2):
-        get(client, "/async/", "async")
+        get(any_stack, "/async/", "async")
     log.wait("Non-blocking call: ", times=2)
     numbers = [
         match[1] for line in log.lines() if (match := re.search(r"Non-blocking count: (\d)", line))
@@ -89,9 +86,9 @@ def test_two_background_tasks_count_side_by_side(client, log):
     assert numbers.index("5") > max(i for i, number in enumerate(numbers) if number == "1")
 
 
-def test_smoke_overlaps_its_two_calls(client, log):
+def test_smoke_overlaps_its_two_calls(any_stack, log):
     started = time.monotonic()
-    text = get(client, "/async/smoke_some_meats/", "async")
+    text = get(any_stack, "/async/smoke_some_meats/", "async")
     took = time.monotonic() - started
     assert re.fullmatch(r"Smoked 6 meats with [a-z ]+!", text)
     begun = [log.wait(f"{what}: started")[0] for what in ("Smokables", "Flavor")]
@@ -100,15 +97,15 @@ def test_smoke_overlaps_its_two_calls(client, log):
     assert took >= 2 * STEP
 
 
-def test_sync_to_async_answers_before_the_thread_counts_and_leaves_the_loop_free(client, log):
-    text = get(client, "/async/sync_to_async/", "async")
+def test_sync_to_async_answers_before_the_thread_counts_and_leaves_the_loop_free(any_stack, log):
+    text = get(any_stack, "/async/sync_to_async/", "async")
     assert text == "Non-blocking HTTP request (via sync_to_async)"
     assert not log.has("Blocking count: 5")
     log.wait("Blocking count: 1")
-    get(client, "/async/hello/", "async")
+    get(any_stack, "/async/hello/", "async")
     assert not log.has("Blocking count: 5")
     assert log.wait("Blocking call: ")[0] > log.wait("Blocking count: 5")[0]
-    assert "role=async" in log.line("Blocking count: 1")
+    assert f"role={any_stack.served_by('async')}" in log.line("Blocking count: 1")
     assert not log.has("The event loop")
 
 
@@ -145,7 +142,7 @@ def test_the_failure_of_a_background_task_is_logged(start_stack):
     stack = start_stack(TUTORIAL_ENDPOINT="http://127.0.0.1:1/", TUTORIAL_STEP_SECONDS="0.01")
     log = Log(stack)
     with httpx.Client(base_url=stack.url, timeout=20) as client:
-        assert get(client, "/async/", "async") == "Non-blocking HTTP request"
+        assert get(stack, "/async/", "async") == "Non-blocking HTTP request"
         log.wait("Background task tutorial: non_blocking failed.")
         log.wait("httpx.ConnectError")
 
@@ -159,8 +156,7 @@ def test_the_failure_of_a_background_task_is_logged(start_stack):
 def test_a_background_task_ends_before_the_server_does(start_stack):
     stack = start_stack()
     log = Log(stack)
-    with httpx.Client(base_url=stack.url, timeout=20) as client:
-        get(client, "/async/sync_to_async/", "async")
+    get(stack, "/async/sync_to_async/", "async")
     log.wait("Blocking count: 1")
     assert stack.stop() == 0
     assert log.has("Waiting up to ")

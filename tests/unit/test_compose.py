@@ -15,7 +15,22 @@ SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 ONE_SHOT = {"check", "migrate"}
-DJANGO = {"sync", "async", *ONE_SHOT}
+#: The services of each topology that has a profile, of which a plain `up` starts none.
+PROFILES = {"mixed": {"mixed", "nginx-mixed"}, "uvicorn": {"uvicorn", "nginx-uvicorn"}}
+NGINX = {
+    "nginx": ("edge-sync", "edge-async"),
+    "nginx-mixed": ("edge-async",),
+    "nginx-uvicorn": ("edge-async",),
+}
+DJANGO = {"sync", "async", "mixed", "uvicorn", *ONE_SHOT}
+INSTANCES = sorted(DJANGO - ONE_SHOT)
+#: nginx and the network in which it and an instance are.
+BEHIND = {
+    "sync": ("nginx", "edge-sync"),
+    "async": ("nginx", "edge-async"),
+    "mixed": ("nginx-mixed", "edge-async"),
+    "uvicorn": ("nginx-uvicorn", "edge-async"),
+}
 LONG_RUNNING = sorted(SERVICES.keys() - ONE_SHOT)
 
 
@@ -29,13 +44,85 @@ def seconds(duration: str) -> int:
     return int(number) * {"s": 1, "m": 60}[unit]
 
 
-def test_the_services_are_those_of_the_production_shape():
-    assert SERVICES.keys() == {"nginx", "sync", "async", "postgres", "redis", "check", "migrate"}
+def test_the_services_without_a_profile_are_those_of_the_production_shape():
+    plain = {name for name, service in SERVICES.items() if "profiles" not in service}
+    assert plain == {"nginx", "sync", "async", "postgres", "redis", "check", "migrate"}
+
+
+def test_each_other_topology_has_a_profile_with_an_instance_and_an_nginx():
+    assert SERVICES.keys() == plain_services() | set().union(*PROFILES.values())
+    for profile, names in PROFILES.items():
+        assert {name for name in SERVICES if SERVICES[name].get("profiles") == [profile]} == names
+
+
+def test_a_topology_that_is_named_alone_needs_no_service_of_another():
+    for profile, names in PROFILES.items():
+        needed, more = set(), {f"nginx-{profile}"}
+        while more:
+            needed |= more
+            more = {need for name in more for need in SERVICES[name].get("depends_on", ())} - needed
+        assert needed == names | {"postgres", "redis", "check", "migrate"}
+
+
+def test_make_down_stops_what_has_a_profile_too():
+    """Plain ``down`` leaves those containers running, without their database."""
+    recipe = (ROOT / "Makefile").read_text().split("\ndown: ")[1].split("\n\n")[0]
+    assert "docker compose --profile '*' down --volumes" in recipe
+
+
+def test_what_runs_under_asgi_has_the_settings_of_its_topology():
+    for name in ("mixed", "uvicorn"):
+        assert SERVICES[name]["environment"]["DJANGO_SETTINGS_MODULE"] == "settings.mixed"
+    assert SERVICES["mixed"]["command"] == ["gunicorn", "asgi:application"]
+    assert SERVICES["uvicorn"]["command"] == ["uvicorn", "asgi:application"]
+
+
+def test_the_topologies_have_the_same_variables_but_for_their_servers_own():
+    """So that the word that is changed is the only one."""
+    servers = re.compile(r"GUNICORN_|UVICORN_|WEB_CONCURRENCY$")
+    of = {
+        name: {key for key in SERVICES[name]["environment"] if not servers.match(key)}
+        for name in ("async", "mixed", "uvicorn")
+    }
+    assert of["async"] == of["mixed"] == of["uvicorn"]
+
+
+def plain_services() -> set[str]:
+    return {name for name, service in SERVICES.items() if "profiles" not in service}
 
 
 def test_nginx_alone_publishes_a_port_and_by_default_to_this_machine():
-    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
-    assert [interpolated(port) for port in SERVICES["nginx"]["ports"]] == ["127.0.0.1:8000:8080"]
+    published = {
+        name: [interpolated(port) for port in service["ports"]]
+        for name, service in SERVICES.items()
+        if "ports" in service
+    }
+    assert published == {
+        "nginx": ["127.0.0.1:8000:8080"],
+        "nginx-mixed": ["127.0.0.1:8001:8080"],
+        "nginx-uvicorn": ["127.0.0.1:8002:8080"],
+    }
+
+
+@pytest.mark.parametrize("name", NGINX)
+def test_each_nginx_has_the_configuration_of_its_topology(name):
+    (mounted,) = [v for v in SERVICES[name]["volumes"] if "nginx.conf:ro" in v]
+    file, container, mode = mounted.split(":")
+    assert (container, mode) == ("/etc/nginx/nginx.conf", "ro")
+    text = (ROOT / file).read_text()
+    asked = {
+        SERVICES[name]["depends_on"][each]["condition"] for each in SERVICES[name]["depends_on"]
+    }
+    assert asked == {"service_healthy"}
+    upstreams = set(re.findall(r"server (\w+):8000 ", text))
+    assert upstreams == set(SERVICES[name]["depends_on"])
+
+
+def test_no_two_of_nginx_have_the_same_address():
+    given = [
+        network["ipv4_address"] for name in NGINX for network in SERVICES[name]["networks"].values()
+    ]
+    assert len(given) == len(set(given)) == 4
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -68,7 +155,8 @@ def test_a_service_is_probed_and_restarted(name):
 
 
 def test_instances_are_probed_for_liveness():
-    for name, path in {"sync": "/healthz/", "async": "/async/healthz/"}.items():
+    paths = dict.fromkeys(("sync", "mixed", "uvicorn"), "/healthz/")
+    for name, path in (paths | {"async": "/async/healthz/"}).items():
         *python, code, probed = SERVICES[name]["healthcheck"]["test"]
         assert python == ["CMD", "python", "-c"]
         compile(code, "x-probe", "exec")
@@ -80,7 +168,7 @@ def test_what_runs_once_is_not_restarted(name):
     assert SERVICES[name]["restart"] == "no"
 
 
-@pytest.mark.parametrize("name", ["sync", "async"])
+@pytest.mark.parametrize("name", INSTANCES)
 def test_an_instance_waits_for_the_migrations_and_for_what_it_needs(name):
     assert SERVICES[name]["depends_on"] == {
         "migrate": {"condition": "service_completed_successfully"},
@@ -95,7 +183,7 @@ def test_nothing_starts_before_the_settings_are_checked(name):
     assert SERVICES[name]["depends_on"] == checked
 
 
-@pytest.mark.parametrize("name", ["sync", "async", "nginx"])
+@pytest.mark.parametrize("name", [*INSTANCES, *NGINX])
 def test_static_files_are_read_only_for_all_but_migrate(name):
     assert "static:/srv/static:ro" in SERVICES[name]["volumes"]
     assert "static:/srv/static" in SERVICES["migrate"]["volumes"]
@@ -104,14 +192,16 @@ def test_static_files_are_read_only_for_all_but_migrate(name):
 def test_postgres_and_redis_are_in_the_internal_network_alone():
     assert COMPOSE["networks"]["data"]["internal"] is True
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["data"]
-    assert "data" not in SERVICES["nginx"]["networks"]
+    for name, networks in NGINX.items():
+        assert tuple(SERVICES[name]["networks"]) == networks
 
 
 @pytest.mark.parametrize("prefix", ["172.16.94", "10.1.2"])
-@pytest.mark.parametrize("name", ["sync", "async"])
+@pytest.mark.parametrize("name", INSTANCES)
 def test_an_instance_trusts_the_forwarded_headers_of_nginx_alone(name, prefix):
-    network = f"edge-{name}"
-    given = SERVICES["nginx"]["networks"][network]["ipv4_address"]
+    nginx, network = BEHIND[name]
+    given = SERVICES[nginx]["networks"][network]["ipv4_address"]
+    assert network in SERVICES[name]["networks"]
     trusted = SERVICES[name]["environment"]["FORWARDED_ALLOW_IPS"]
     address = ipaddress.ip_address(interpolated(trusted, EDGE_NETWORK=prefix))
     (pool,) = (
@@ -134,7 +224,9 @@ def test_a_container_is_killed_only_after_its_server_has_given_up():
     needed = {
         "sync": int(sync["GUNICORN_GRACEFUL_TIMEOUT"]),
         "async": int(async_["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"]) + drain,
-        "nginx": int(streams),
+        "uvicorn": int(async_["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"]) + drain,
+        "mixed": int(SERVICES["mixed"]["environment"]["GUNICORN_GRACEFUL_TIMEOUT"]),
+        **dict.fromkeys(NGINX, int(streams)),
     }
     for name, time in needed.items():
         assert seconds(SERVICES[name]["stop_grace_period"]) > time, name
@@ -146,7 +238,9 @@ def test_the_servers_keep_idle_connections_for_longer_than_nginx():
     assert len(idle) == 2
     longest = max(map(int, idle))
     assert int(SERVICES["sync"]["environment"]["GUNICORN_KEEPALIVE"]) > longest
-    assert int(SERVICES["async"]["environment"]["UVICORN_TIMEOUT_KEEP_ALIVE"]) > longest
+    for name in ("async", "uvicorn"):
+        assert int(SERVICES[name]["environment"]["UVICORN_TIMEOUT_KEEP_ALIVE"]) > longest
+    assert int(SERVICES["mixed"]["environment"]["GUNICORN_KEEPALIVE"]) > longest
 
 
 def test_images_are_pinned():

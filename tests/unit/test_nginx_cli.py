@@ -22,7 +22,13 @@ def run(*arguments: str) -> int:
 
 @pytest.mark.parametrize(
     ("arguments", "path"),
-    [((), "deploy/nginx.conf"), (("--target", "compose"), "deploy/compose/nginx.conf")],
+    [
+        ((), "deploy/nginx.conf"),
+        (("--topology", "mixed"), "deploy/nginx.mixed.conf"),
+        (("--target", "compose"), "deploy/compose/nginx.conf"),
+        (("--target", "compose", "--topology", "mixed"), "deploy/compose/nginx.mixed.conf"),
+        (("--target", "compose", "--topology", "uvicorn"), "deploy/compose/nginx.uvicorn.conf"),
+    ],
 )
 def test_command_without_settings_prints_the_file_of_the_repository(
     arguments: tuple[str, ...], path: str, tmp_path: Path
@@ -80,6 +86,25 @@ def test_every_option_reaches_the_configuration(capsys: pytest.CaptureFixture[st
             sync_upstreams=("unix:/a.sock", "unix:/b.sock"),
         )
     )
+
+
+@pytest.mark.parametrize(
+    ("topology", "option"),
+    [("mixed", "--sync-upstream"), ("uvicorn", "--async-upstream"), ("split", "--mixed-upstream")],
+)
+def test_the_address_of_an_instance_that_is_not_there_is_refused(
+    topology: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--topology", topology, option, "127.0.0.1:1") == cli.USAGE_ERROR
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"{option} is given, and --topology {topology} has no " in told.err
+
+
+def test_the_one_instance_may_be_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--topology", "mixed", "--mixed-upstream", "10.0.0.1:8000") == 0
+    expected = Proxy(topology="mixed", mixed_upstreams=("10.0.0.1:8000",))
+    assert capsys.readouterr().out == render(expected)
 
 
 def test_none_turns_static_files_and_user_off(capsys: pytest.CaptureFixture[str]) -> None:

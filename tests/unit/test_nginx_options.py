@@ -13,6 +13,8 @@ from split_deploy.nginx import Proxy
     ("option", "value"),
     [
         ("target", "kubernetes"),
+        ("topology", "both"),
+        ("mixed_upstreams", ("mixed",)),
         *(("prefix", prefix) for prefix in ("", "/", "/async/", "async", "a//b/", "a b/", "../")),
         ("prefix", "async/;}"),
         ("prefix", "$host/"),
@@ -86,6 +88,7 @@ def test_malformed_value_is_refused_with_the_name_of_its_option(option: str, val
     ("option", "value"),
     [
         ("prefix", "api/v1~live_2/"),
+        ("topology", "uvicorn"),
         ("sync_upstreams", ("10.0.0.1:8000", "[::1]:8000", "unix:/run/my app/sync.sock")),
         ("listen", ("80", "127.0.0.1:80", "[::]:80", "localhost:80")),
         ("server_names", ("example.com", "*.example.com", ".example.com", "10.0.0.1", "[::1]")),
@@ -129,6 +132,11 @@ def test_compose_takes_options_over_its_own_defaults() -> None:
     assert proxy.sync_upstreams == ("sync:8000",)
 
 
+@pytest.mark.parametrize("topology", ["mixed", "uvicorn"])
+def test_compose_calls_the_one_instance_like_its_topology(topology: Any) -> None:
+    assert Proxy.compose(topology=topology).mixed_upstreams == (f"{topology}:8000",)
+
+
 @pytest.mark.parametrize(
     ("host", "listen", "names"),
     [
@@ -151,6 +159,7 @@ def test_local_keeps_everything_in_its_folder() -> None:
     proxy = Proxy.local(runtime_dir=runtime)
     assert proxy.sync_upstreams == ("unix:/run/user/1000/split/sync.sock",)
     assert proxy.async_upstreams == ("unix:/run/user/1000/split/async.sock",)
+    assert proxy.mixed_upstreams == ("unix:/run/user/1000/split/mixed.sock",)
     assert {proxy.pid, proxy.temp_dir, proxy.mime_types} == {
         f"{runtime}/nginx.pid",
         f"{runtime}",

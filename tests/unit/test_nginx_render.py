@@ -25,6 +25,21 @@ def directives(text: str) -> list[str]:
             Proxy.compose(),
             "split-deploy nginx --target compose --output",
         ),
+        (
+            "deploy/nginx.mixed.conf",
+            Proxy(topology="mixed"),
+            "split-deploy nginx --topology mixed --output",
+        ),
+        (
+            "deploy/compose/nginx.mixed.conf",
+            Proxy.compose(topology="mixed"),
+            "split-deploy nginx --target compose --topology mixed --output",
+        ),
+        (
+            "deploy/compose/nginx.uvicorn.conf",
+            Proxy.compose(topology="uvicorn"),
+            "split-deploy nginx --target compose --topology uvicorn --output",
+        ),
     ],
 )
 def test_file_of_the_repository_is_what_is_rendered(path: str, proxy: Proxy, command: str) -> None:
@@ -37,6 +52,24 @@ def test_prefix_is_the_same_everywhere() -> None:
     assert "location = /api/live {" in text
     assert "return 308 /api/live/$is_args$args;" in text
     assert not re.search(r"/async(?!_instance|\.sock)", text)
+
+
+@pytest.mark.parametrize("topology", ["mixed", "uvicorn"])
+def test_one_instance_gets_everything_and_its_paths_keep_their_treatment(topology: Any) -> None:
+    """Only who is asked differs: what is buffered, for how long is waited, how much may be sent."""
+    split, mixed = (directives(render(Proxy(topology=each))) for each in ("split", topology))
+    assert [line for line in mixed if line.startswith("upstream ")] == ["upstream mixed_instance {"]
+    assert "server unix:/run/split-deploy/mixed.sock max_fails=0;" in mixed
+
+    def without_upstreams(lines: list[str], first: str) -> list[str]:
+        after = next(n for n, line in enumerate(lines) if line.startswith("map $http_x_request_id"))
+        return lines[: lines.index(f"upstream {first} {{")] + lines[after:]
+
+    expected = [
+        re.sub(r"http://a?sync_instance", "http://mixed_instance", line)
+        for line in without_upstreams(split, "sync_instance")
+    ]
+    assert without_upstreams(mixed, "mixed_instance") == expected
 
 
 def test_single_address_is_listed_twice_and_never_taken_out() -> None:

@@ -21,6 +21,10 @@ CASES = {
     "deploy": Proxy(),
     "compose": Proxy.compose(),
     "local": Proxy.local(runtime_dir="/run/x"),
+    "mixed": Proxy(topology="mixed"),
+    "mixed-compose": Proxy.compose(topology="mixed"),
+    "uvicorn-compose": Proxy.compose(topology="uvicorn"),
+    "mixed-several": Proxy(topology="mixed", mixed_upstreams=("10.0.0.1:80", "10.0.0.2:80")),
     "prefix": Proxy(prefix="api/live/"),
     "no-static": Proxy(static_root=None, access_log=None),
     "spaces": Proxy(static_root="/srv/my files", sync_upstreams=("unix:/run/my app/a.sock",)),
@@ -49,7 +53,7 @@ def on_this_machine(text: str, folder: Path) -> str:
     if not Path("/proc/net/if_inet6").exists():
         text = re.sub(r"(?m)^ *listen \[::\].*\n", "", text)
     # Without `resolve`, nginx looks names up when it starts.
-    text = re.sub(r"server a?sync:8000 max_fails=0;", "server 127.0.0.1:1 max_fails=0;", text)
+    text = re.sub(r"server \w+:8000 max_fails=0;", "server 127.0.0.1:1 max_fails=0;", text)
     # Privileged ports are root's, and others may be in use.
     ports: dict[str, int] = {}
     return re.sub(
@@ -69,15 +73,16 @@ def test_nginx_accepts_what_is_made_for_it_without_a_warning(
 
 
 @pytest.mark.parametrize("binary", nginx_binaries)
+@pytest.mark.parametrize("name", ["nginx.conf", "nginx.mixed.conf"])
 def test_the_file_of_the_repository_is_valid_for_every_version(
-    binary: Path, tmp_path: Path
+    name: str, binary: Path, tmp_path: Path
 ) -> None:
-    text = (ROOT / "deploy" / "nginx.conf").read_text()
+    text = (ROOT / "deploy" / name).read_text()
     check(binary, on_this_machine(text, tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize("binary", nginx_binaries)
-@pytest.mark.parametrize("name", ["deploy", "balancer", "several"])
+@pytest.mark.parametrize("name", ["deploy", "balancer", "several", "mixed"])
 def test_the_routing_can_be_copied_into_another_configuration(
     name: str, binary: Path, tmp_path: Path
 ) -> None:
