@@ -119,16 +119,22 @@ class _UnixConnection(http.client.HTTPConnection):
 
 @contextmanager
 def uvicorn(
-    stack: str, *, unix_socket: str = "", loop: str = LOOP, core: int = SERVER_CORE, **env: str
+    stack: str,
+    *,
+    unix_socket: str = "",
+    loop: str = LOOP,
+    core: int = SERVER_CORE,
+    workers: int = 1,
+    **env: str,
 ) -> Iterator[Server]:
-    """Serve ``benchmarks._site.asgi`` with one process of Uvicorn."""
+    """Serve ``benchmarks._site.asgi`` with Uvicorn; with several ``workers`` ``pid`` is none."""
     port = 0 if unix_socket else free_port()
     where = ("--uds", unix_socket) if unix_socket else ("--port", str(port))
     command = [
         *(sys.executable, "-m", "uvicorn", "benchmarks._site.asgi:application", *where),
         *("--loop", loop, "--http", "httptools", "--no-access-log", "--log-level", "warning"),
         # It can't tell by the function that returns one of several applications' coroutines.
-        *("--interface", "asgi3"),
+        *("--interface", "asgi3", "--workers", str(workers)),
         *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "1", "--backlog", "4096"),
     ]
     with process(command, core, BENCHMARK_STACK=stack, **env) as pid:
@@ -138,12 +144,13 @@ def uvicorn(
 
 
 @contextmanager
-def gunicorn(threads: int, **env: str) -> Iterator[Server]:
-    """Serve ``benchmarks._site.wsgi`` with one gthread worker of Gunicorn."""
+def gunicorn(threads: int, *, workers: int = 1, **env: str) -> Iterator[Server]:
+    """Serve ``benchmarks._site.wsgi`` with gthread workers of Gunicorn; ``pid`` is the first's."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", "benchmarks._site.wsgi", "-b", f"127.0.0.1:{port}"),
         *("-c", "benchmarks/_site/gunicorn_conf.py", "--threads", str(threads)),
+        *("--workers", str(workers)),
     ]
     with process(command, SERVER_CORE, BENCHMARK_STACK="gthread", **env) as pid:
         server = Server("gthread", pid, port=port)

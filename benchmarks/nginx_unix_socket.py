@@ -50,7 +50,7 @@ http {
     }
     server {
         listen 127.0.0.1:%PORT%;
-        access_log %FOLDER%/access.log times buffer=64k;
+        access_log %FOLDER%/access.log times buffer=64k flush=100ms;
         location / {
             proxy_pass http://async_instance;
             proxy_http_version 1.1;
@@ -125,7 +125,7 @@ def measure(load: Callable[[], dict[str, float]], log: Path) -> dict[str, float]
     time.sleep(0.2)
     with log.open() as lines:
         lines.seek(before)
-        # The last lines may still be in nginx's buffer.
+        # The last line may be written half.
         rows = [[float(field) for field in line.split()] for line in lines if line.count(" ") == 3]
     times = sorted(row[1] * 1000 for row in rows)
     begun = min(row[0] - row[1] for row in rows)

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("measurements", "outbound", "async-database")]
+PAGES = [
+    ROOT / "docs" / f"{name}.md"
+    for name in ("measurements", "outbound", "async-database", "choosing")
+]
 _TABLE = re.compile(
     r"(?P<marker><!-- (?P<name>[\w ]+): .*? -->\n)"
     r"(?:.+\n)*(?:\nPython [\d.]+, Django .*\n)?"
@@ -188,6 +191,24 @@ def async_database(found: dict[str, Any]) -> str:
     )
 
 
+def ways(key: str) -> Callable[[dict[str, Any]], str]:
+    def table(found: dict[str, Any]) -> str:
+        workloads = found["workloads"]
+        names = list(workloads["page"])
+        return rows(
+            ["", *names],
+            (
+                [
+                    workload,
+                    *(number(series[name][key]) if name in series else "" for name in names),
+                ]
+                for workload, series in workloads.items()
+            ),
+        )
+
+    return table
+
+
 #: What stands in the marker: the file, and what makes a table of it.
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "async_json": ("async_json", requests),
@@ -204,6 +225,9 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "outbound counts": ("outbound", outbound_counts),
     "outbound_view": ("outbound_view", outbound),
     "async_database": ("async_database", async_database),
+    "ways": ("ways", ways("requests_per_second")),
+    "ways p50": ("ways", ways("p50_ms")),
+    "ways p99": ("ways", ways("p99_ms")),
 }
 
 

@@ -11,5 +11,7 @@ _views = [
     path("events/", views.events),
     path("plain-stream/", views.plain_stream),
     path("fetch/<str:kind>/", views.fetch),
+    path("call/", views.call_async),
+    path("call-blocking-first/", views.call_blocking_first),
 ]
 urlpatterns = [path("async/", include(_views))]

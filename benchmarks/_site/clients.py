@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache, partial
 from typing import Any, Final
 
 import httpx
@@ -66,6 +67,14 @@ async def call(kind: str, url: str) -> None:
     if kind not in calls:
         calls[kind] = await _stack.enter_async_context(calling(kind))
     await calls[kind](url)
+
+
+_sync_client = cache(partial(httpx.Client, timeout=TIMEOUT, trust_env=False))
+
+
+def call_sync(url: str) -> None:
+    """Make one that blocks, with a client for all threads."""
+    _sync_client().get(url)
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """Gunicorn's settings for the benchmarks, in the place of the project's own."""
 
 worker_class = "gthread"
-workers = 1
 keepalive = 75
 loglevel = "warning"
 control_socket_disable = True

@@ -15,6 +15,10 @@ SECRET_KEY = "for measurements alone, on this machine and for a minute"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 ROOT_URLCONF = "benchmarks._site.sync_urls" if IS_SYNC else "benchmarks._site.async_urls"
+#: Whether one instance serves all.
+IS_MIXED = os.environ.get("BENCHMARK_URLS") == "mixed"
+if IS_MIXED:
+    ROOT_URLCONF = "benchmarks._site.mixed_urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -24,7 +28,7 @@ INSTALLED_APPS = [
     "split_deploy",
 ]
 SPLIT_DEPLOY = {
-    "ROLE": "sync" if IS_SYNC else "async",
+    "ROLE": "sync" if IS_SYNC else "mixed" if IS_MIXED else "async",
     "SYNC_URLCONF": "benchmarks._site.sync_urls",
     "ASYNC_URLCONF": "benchmarks._site.async_urls",
     "SYNC_SETTINGS": "benchmarks._site.sync_settings",
@@ -41,6 +45,7 @@ if STACK == "instance":
     MIDDLEWARE = [
         "split_deploy.middleware.InstanceMiddleware",
         "split_deploy.middleware.HealthMiddleware",
+        "split_deploy.middleware.ContextMiddleware",
         *MIDDLEWARE,
     ]
 

@@ -6,4 +6,5 @@ urlpatterns = [
     path("json/", views.json_sync),
     path("orm/", views.orm_sync),
     path("session/", views.session_sync),
+    path("call/", views.call_sync),
 ]

@@ -9,7 +9,7 @@ from django.db.models import Func, TextField, Value
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from benchmarks._site import clients
-from split_deploy import EventStreamResponse, ServerSentEvent
+from split_deploy import EventStreamResponse, ServerSentEvent, blocking_first, io
 from split_deploy.async_database import objects
 
 
@@ -87,3 +87,26 @@ async def fetch(request: HttpRequest, kind: str) -> HttpResponse:
     """Call another server."""
     await clients.call(kind.replace("_", " "), os.environ["BENCHMARK_TARGET"])
     return JsonResponse({"message": "fetched"})
+
+
+def call_sync(request: HttpRequest) -> HttpResponse:
+    """A query, a call that takes 100 ms, and a query."""
+    pk = ContentType.objects.get(app_label="auth", model="user").pk
+    clients.call_sync(os.environ["BENCHMARK_TARGET"])
+    return JsonResponse({"model": ContentType.objects.filter(pk=pk).get().model})
+
+
+async def call_async(request: HttpRequest) -> HttpResponse:
+    """The same with ``await``."""
+    pk = (await ContentType.objects.aget(app_label="auth", model="user")).pk
+    await clients.call("this project", os.environ["BENCHMARK_TARGET"])
+    return JsonResponse({"model": (await ContentType.objects.filter(pk=pk).aget()).model})
+
+
+@blocking_first
+async def call_blocking_first(request: HttpRequest) -> HttpResponse:
+    """The same in a thread but for the call."""
+    pk = ContentType.objects.get(app_label="auth", model="user").pk
+    async with io:
+        await clients.call("this project", os.environ["BENCHMARK_TARGET"])
+    return JsonResponse({"model": ContentType.objects.filter(pk=pk).get().model})

@@ -9,10 +9,27 @@ from typing import Final
 _CI: Final = ".ci/run"
 _COMPOSE: Final = "tests/e2e/test_compose.py"
 _MAKE: Final = "tests/e2e/test_make.py"
+_TOPOLOGIES: Final = "tests/e2e/test_topologies.py"
 
 #: command: a file and the pattern in it that shows that it runs the command.
 RUN_BY: Final[dict[str, tuple[str, str]]] = {
     "make run": (_MAKE, r'\[shutil\.which\("make"\), "run"'),
+    "make run TOPOLOGY=split": (_TOPOLOGIES, r'in \("mixed", "split", "mixed"\)'),
+    "make run TOPOLOGY=mixed": (_TOPOLOGIES, r'MIXED = \{"TOPOLOGY": "mixed"'),
+    "make run TOPOLOGY=uvicorn": (_TOPOLOGIES, r'UVICORN = \{"TOPOLOGY": "uvicorn"'),
+    "DJANGO_SETTINGS_MODULE=settings.mixed gunicorn asgi:application -c gunicorn.conf.py": (
+        _TOPOLOGIES,
+        r'\("gunicorn", "asgi:application", "-c", "gunicorn\.conf\.py"\)',
+    ),
+    "DJANGO_SETTINGS_MODULE=settings.mixed uvicorn asgi:application --reload": (
+        _TOPOLOGIES,
+        r'\("uvicorn", "asgi:application", "--reload"',
+    ),
+    "split-deploy check": ("Makefile", r"split-deploy check --fail-level"),
+    "split-deploy check --topology mixed": (
+        "Makefile",
+        r"split-deploy check --fail-level WARNING --topology mixed",
+    ),
     "make run RELOAD=1": ("tests/e2e/test_run.py", r'RELOAD="1"'),
     "WATCH_ALLOW_PRIVATE_TARGETS=1 make run": (
         "tests/e2e/test_app.py",
@@ -30,6 +47,8 @@ RUN_BY: Final[dict[str, tuple[str, str]]] = {
     "docker compose up": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
     "docker compose up --build": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
     "docker compose up --build --detach": (_COMPOSE, r'\.compose\("up", "--detach", "--build"'),
+    "docker compose --profile mixed up --build": (_COMPOSE, r'"--profile", profile, "up"'),
+    "docker compose --profile uvicorn up --build": (_COMPOSE, r'"--profile", profile, "up"'),
     "docker compose down --volumes": (_COMPOSE, r'\.compose\("down", "--volumes"'),
     ".venv/bin/split-deploy nginx --prefix live/ --sync-upstream 127.0.0.1:8001 "
     "--async-upstream 127.0.0.1:8002": ("tests/docs/test_readme.py", "RUN_HERE"),
@@ -58,6 +77,15 @@ BY_HAND: Final[dict[str, str]] = {
     "make lock": "asks the package index, and changes the locks",
     "split-deploy nginx --output deploy/nginx.conf": "overwrites a shipped file",
     "split-deploy nginx --target compose --output deploy/compose/nginx.conf": "as above",
+    "split-deploy nginx --topology mixed --output deploy/nginx.mixed.conf": "as above",
+    "docker compose up --build nginx-mixed": "for an operator; tests/unit/test_compose.py reads it",
+    "docker compose up --build nginx-uvicorn": "as above",
+    "docker compose --profile '*' down --volumes": "as above",
+    "split-deploy run --topology mixed --asgi mysite.asgi:application "
+    "--mixed-settings mysite.settings_mixed": "for another project",
+    "cd /opt/split-deploy && .venv/bin/python -m split_deploy nginx --topology mixed "
+    "--server-name www.example.org --output /etc/nginx/nginx.conf": "changes a host, as root",
+    "systemctl enable --now split-deploy-mixed.socket split-deploy-mixed": "as above",
     "split-deploy nginx --target compose --server-name example.com --trusted-proxy "
     "172.16.94.1/32 --trusted-proxy 172.16.94.129/32 --output deploy/compose/nginx.conf": (
         "as above; docker-compose.yml says the same: see test_reference.py"
@@ -91,6 +119,7 @@ BY_HAND: Final[dict[str, str]] = {
             ".venv/bin/python benchmarks/nginx_unix_socket.py",
             ".venv/bin/python benchmarks/outbound.py",
             ".venv/bin/python benchmarks/outbound.py --view",
+            ".venv/bin/python benchmarks/ways.py",
         ),
         f"{_MEASUREMENT}; tests/benchmarks run them for a second",
     ),

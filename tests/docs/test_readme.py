@@ -77,10 +77,11 @@ def test_a_sync_and_an_async_url_are_added_as_it_says(tmp_path):
 
 
 def add(text: str, *, to: Path) -> None:
-    """Append views; put paths before the first path of a view."""
+    """Append views; put paths before the first path of a view in ``urlpatterns``."""
     old = to.read_text()
     if text.startswith("path("):
-        first = re.search(r"^( +)path\(\"[^\n]*views\.", old, re.MULTILINE)
+        view = re.compile(r"^( +)path\(\"[^\n]*views\.", re.MULTILINE)
+        first = view.search(old, old.index("urlpatterns = "))
         new = old[: first.start()] + f"{first[1]}{text},\n" + old[first.start() :]
     else:
         new = f"{old}\n\n{text}\n"

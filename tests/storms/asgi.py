@@ -21,9 +21,14 @@ django_application = get_async_application()
 _OF_A_REQUEST = (
     "Disconnect",
     "Hops",
+    "Impersonation",
     "Lease",
     "NativeASGIRequest",
+    "Operations",
+    "PartLease",
     "PooledContext",
+    "Run",
+    "Scope",
     "SessionStore",
 )
 

@@ -4,10 +4,14 @@ import asyncio
 import random
 import socket
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tests.storms.site import VIEWS
+from tests.storms import site, ways
+
+#: All views there are, of which a server has one module's.
+VIEWS = site.VIEWS | ways.VIEWS
 
 #: ``leaves``: by closing, by half-closing, by a reset; ``is cancelled``: by the server itself.
 ENDINGS = ("stays", "stays", "closes", "half-closes", "resets", "is cancelled")
@@ -24,11 +28,11 @@ class Visit:
     after: float
 
 
-def visits(count: int, seed: int) -> list[Visit]:
-    """Return ``count`` random visits, the same for the same ``seed``."""
+def visits(count: int, seed: int, views: Iterable[str] = site.VIEWS) -> list[Visit]:
+    """Return ``count`` random visits to ``views``, the same for the same ``seed``."""
     chosen = random.Random(seed)
     return [
-        Visit(chosen.choice(sorted(VIEWS)), chosen.choice(ENDINGS), chosen.uniform(0, 0.06))
+        Visit(chosen.choice(sorted(views)), chosen.choice(ENDINGS), chosen.uniform(0, 0.06))
         for _ in range(count)
     ]
 

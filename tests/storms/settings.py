@@ -9,7 +9,9 @@ from tests.startproject import SEVEN
 
 SECRET_KEY = "not-a-secret"
 ALLOWED_HOSTS = ["*"]
-ROOT_URLCONF = "tests.storms.site"
+#: ``ways`` has the other ways to mix sync and async, all in one instance.
+ROOT_URLCONF = os.environ.get("STORM_URLCONF", "tests.storms.site")
+IS_MIXED = ROOT_URLCONF == "tests.storms.ways"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -20,11 +22,20 @@ INSTALLED_APPS = [
 _THIRD_PARTY = os.environ.get("STORM_MIDDLEWARE", "").split()
 HAS_THIRD_PARTY = bool(_THIRD_PARTY)
 MIDDLEWARE = native(
-    [*_THIRD_PARTY, "split_deploy.middleware.InstanceMiddleware", *SEVEN],
+    [
+        *_THIRD_PARTY,
+        "split_deploy.middleware.InstanceMiddleware",
+        *(["split_deploy.middleware.ContextMiddleware"] if IS_MIXED else []),
+        *SEVEN,
+    ]
 )
 
 THREADS = 4
-SPLIT_DEPLOY = {"ROLE": "async", "REFUSE_IMPURE": False, "THREADS": THREADS}
+SPLIT_DEPLOY = {
+    "ROLE": "mixed" if IS_MIXED else "async",
+    "REFUSE_IMPURE": False,
+    "THREADS": THREADS,
+}
 
 #: What it is called in ``pg_stat_activity``, and its schema.
 NAME = os.environ.get("STORM_NAME", "storm")

@@ -16,13 +16,17 @@ from typing import Any
 import psycopg
 import pytest
 
+from split_deploy.conf import get_config
 from tests.e2e.stack import ROOT, clean_environment
 from tests.services import DATABASE_URL, postgres_schema
+from tests.storms import ways
 from tests.storms.client import Visit, storm, visits
 from tests.storms.settings import THREADS
 from tests.storms.site import VIEWS
 
 REQUESTS = int(os.environ.get("STORM_REQUESTS", "1000"))
+#: Of the other ways to mix sync and async.
+MIXED_REQUESTS = 10 * REQUESTS
 AT_ONCE = 40
 NAME = f"storm_{os.getpid()}"
 THIRD_PARTY = "tests.storms.middleware.synchronous"
@@ -36,12 +40,13 @@ _LEAK = re.compile(
 class Server:
     """Uvicorn, with the site."""
 
-    def __init__(self, log: Path, *middleware: str) -> None:
+    def __init__(self, log: Path, *middleware: str, urlconf: str = "tests.storms.site") -> None:
         environment = clean_environment() | {
             "DJANGO_SETTINGS_MODULE": "tests.storms.settings",
             "STORM_DATABASE_URL": DATABASE_URL,
             "STORM_NAME": NAME,
             "STORM_MIDDLEWARE": " ".join(middleware),
+            "STORM_URLCONF": urlconf,
         }
         python = [sys.executable, "-W", "always::ResourceWarning", "-m"]
         subprocess.run(
@@ -103,6 +108,14 @@ def server(request, tmp_path, database) -> Iterator[Server]:
     running.process.wait()
 
 
+@pytest.fixture
+def mixed_server(tmp_path, database) -> Iterator[Server]:
+    running = Server(tmp_path / "log", urlconf="tests.storms.ways")
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
 def connections(database: psycopg.Connection) -> list[str]:
     """The state of each of the server's."""
     query = "SELECT state FROM pg_stat_activity WHERE application_name = %s ORDER BY 1"
@@ -154,6 +167,31 @@ def test_it_ends_in_the_middle_of_a_storm(server, database):
     log = server.log.read_text()
     assert "Application shutdown complete" in log
     assert _LEAK.findall(log) == []
+
+
+def test_ten_thousand_requests_in_all_the_other_ways_leave_nothing(mixed_server, database):
+    """The mixed role, the request in a context, blocking-first views, and work beside requests."""
+    warm = [Visit(view, "stays", 0) for view in sorted(ways.VIEWS)] * 3
+    assert asyncio.run(storm(mixed_server.port, warm, THREADS)) == []
+    before = mixed_server.alive_when_quiet()
+
+    planned = visits(MIXED_REQUESTS, seed=4, views=ways.VIEWS)
+    assert asyncio.run(storm(mixed_server.port, planned, AT_ONCE)) == []
+    after = mixed_server.alive_when_quiet()
+
+    assert after["violations"] == []
+    assert after["tasks"] <= before["tasks"]
+    assert after["executors"] == before["executors"]
+    # Those of the pool, of run_in_thread(), and those that wait for a process.
+    config = get_config()
+    ours = [name for name in after["threads"] if re.fullmatch(r"split-deploy-\d+", name)]
+    assert len(ours) <= THREADS + config.task_threads + config.task_processes
+    assert {*after["threads"]} - {*ours} <= {*before["threads"]} | _of_the_default_executor(after)
+    assert len(connections(database)) <= THREADS
+    assert {*connections(database)} <= {"idle"}
+    assert database.execute("SELECT sum(amount) FROM account WHERE id < 3").fetchone() == (2000,)
+    assert after["files"] <= before["files"] + THREADS + 2
+    assert _LEAK.findall(mixed_server.log.read_text()) == []
 
 
 def _of_the_default_executor(found: dict[str, Any]) -> set[str]:
