@@ -101,21 +101,21 @@ class EndedRequestUser:
 
     def get(self) -> User | None:
         """See ``RequestUser``. Raises ``RequestEndedError`` if nothing is left to load it from."""
-        if self.known() is UNKNOWN:
-            self._verify_session()
+        user: User | None = self.known()
+        if user is UNKNOWN:
             from split_deploy.middleware.auth import get_user
 
-            return get_user(self)  # type: ignore[arg-type]
-        return self.known()  # type: ignore[no-any-return]
+            user = get_user(self._as_request())
+        return user
 
     async def aget(self) -> User | None:
         """See ``RequestUser``. Raises ``RequestEndedError`` if nothing is left to load it from."""
-        if self.known() is UNKNOWN:
-            self._verify_session()
+        user: User | None = self.known()
+        if user is UNKNOWN:
             from split_deploy.middleware.auth import auser
 
-            return await auser(self)  # type: ignore[arg-type]
-        return self.known()  # type: ignore[no-any-return]
+            user = await auser(self._as_request())
+        return user
 
     def is_lazily(self, user: object) -> bool:
         """See ``RequestUser``."""
@@ -125,13 +125,15 @@ class EndedRequestUser:
         """See ``RequestUser``."""
         return self
 
-    def _verify_session(self) -> None:
+    def _as_request(self) -> Any:
+        """Return this, which has all of a request that Django's functions look at."""
         if self.session is None:
             raise RequestEndedError(
                 "The request that started this has ended, and its user was never loaded. Load it "
                 "before the task is started (`user = await aget_current_user()`), or tell the task "
                 "who it is with impersonate(user)."
             )
+        return self
 
 
 def is_unloaded(user: Any) -> bool:

@@ -41,7 +41,8 @@ def objects(model: type[M]) -> models.Manager[M]:
     with and without the option.
     """
     if is_on():
-        manager: models.Manager[M] = model.async_objects  # type: ignore[attr-defined]
+        with_manager: Any = model
+        manager: models.Manager[M] = with_manager.async_objects
         return manager
     return model._default_manager
 

@@ -85,8 +85,9 @@ class Handle(Generic[T]):
 
     def _run(self) -> None:
         work, self._work = self._work, None
+        assert work is not None  # noqa: S101 - it is submitted once
         try:
-            self._result = work()  # type: ignore[misc]
+            self._result = work()
         except BaseException as error:  # noqa: BLE001 - it belongs to who waits
             self._error = error
         self._has_ended = True
