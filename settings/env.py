@@ -71,6 +71,27 @@ class Env(environ.Env):
             raise ImproperlyConfigured(f"{var}={value!r}: choose one of {', '.join(choices)}.")
         return value
 
+    def cores(self, var: str) -> list[int]:
+        """Processor cores by number, like ``0,1``; ``all`` are all there are, nothing is none."""
+        value = self.str(var, default="")
+        if not value:
+            return []
+        if not hasattr(os, "sched_getaffinity"):
+            raise ImproperlyConfigured(f"{var}={value!r}: this system binds no process to a core.")
+        allowed = os.sched_getaffinity(0)
+        if value == "all":
+            return sorted(allowed)
+        try:
+            chosen = [int(core) for core in value.split(",")]
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{var}={value!r}: write the numbers of processor cores, like 0,1, or all."
+            ) from error
+        if not allowed.issuperset(chosen):
+            usable = ",".join(map(str, sorted(allowed)))
+            raise ImproperlyConfigured(f"{var}={value}: the cores that may be used are {usable}.")
+        return chosen
+
     # The values of the two below can hold a password, so their messages don't repeat them.
 
     def database(self, var: str, *, default: str) -> Any:

@@ -8,6 +8,7 @@ import django
 from asgiref.sync import markcoroutinefunction
 
 from split_deploy._asgi_types import ASGIApplication, Receive, Scope, Send
+from split_deploy._garbage import freeze_what_is_loaded
 from split_deploy.access_log import AccessLog, request_target
 from split_deploy.handlers import NativeASGIHandler
 from split_deploy.hops import HopCounter
@@ -40,6 +41,7 @@ def get_async_application(*, websocket: ASGIApplication | None = None) -> ASGIAp
     django.setup(set_prefix=False)
     application = AsyncApplication(http=NativeASGIHandler(), websocket=websocket or _refuse)
     verify_purity()
+    freeze_what_is_loaded()
     return application
 
 

@@ -226,17 +226,23 @@ class HopCounter:
         self.app = app
         self._logged = _Logged() if get_config().role == "async" else None
         self._requests = 0
+        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Also where the server runs no lifespan.
-        count_default_executor()
+        # Also where the server runs no lifespan. A process has one loop, so that to look it up each
+        # time among those that count would be in vain.
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop() is not loop:
+            count_default_executor()
+            self._loop = weakref.ref(loop)
+        debug = settings.DEBUG
         # A part of what somebody counts around all of this: the benchmarks do.
-        hops = Hops(current(), recording=settings.DEBUG or self._is_recorded())
+        hops = Hops(current(), recording=debug or self._is_recorded())
         token = _current.set(hops)
         try:
             if SyncToAsync.thread_sensitive_context.get(None) is not None:
                 count_thread_sensitive_work()  # somebody else's context, around all of this
-            if settings.DEBUG:
+            if debug:
                 send = _labelling(send, hops)
             await self.app(scope, receive, send)
         finally:

@@ -3,6 +3,7 @@
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 
+from split_deploy._garbage import freeze_what_is_loaded
 from split_deploy.purity import refuse_async_worker, verify_purity
 from split_deploy.roles import verify_role
 from split_deploy.run.reload import watch_if_asked
@@ -20,4 +21,5 @@ def get_sync_application() -> WSGIHandler:
     watch_if_asked(role)
     application = get_wsgi_application()
     verify_purity()
+    freeze_what_is_loaded()
     return application

@@ -6,7 +6,16 @@ other instance's URLs. A developer's shell must not decide what they see.
 
 import os
 
-FOREIGN = ("DATABASE_URL", "CACHE_URL", "DJANGO_", "ASYNC_", "WATCH_", "TUTORIAL_", "SPLIT_DEPLOY_")
+FOREIGN = (
+    "ACCESS_LOG",
+    "DATABASE_URL",
+    "CACHE_URL",
+    "DJANGO_",
+    "ASYNC_",
+    "WATCH_",
+    "TUTORIAL_",
+    "SPLIT_DEPLOY_",
+)
 
 for name in list(os.environ):
     if name.startswith(FOREIGN):

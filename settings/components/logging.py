@@ -20,7 +20,7 @@ LOGGING = {
             ),
             "style": "{",
         },
-        "access": {"format": "{asctime} {message}", "style": "{"},
+        "access": {"()": "split_deploy.logging.AccessFormatter"},
     },
     "handlers": {
         "console": {
@@ -41,6 +41,10 @@ LOGGING = {
         "django": {"handlers": [], "level": _LEVEL},
         "split_deploy": {"level": _LEVEL},
         # The async instance's access log. Gunicorn writes the sync one's: see gunicorn.conf.py.
-        "split_deploy.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+        "split_deploy.access": {
+            "handlers": ["access"],
+            "level": "INFO" if env.bool("ACCESS_LOG", default=True) else "CRITICAL",
+            "propagate": False,
+        },
     },
 }

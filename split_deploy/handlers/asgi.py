@@ -17,6 +17,7 @@ from split_deploy.handlers.body import close_body, read_body
 from split_deploy.handlers.closing import close, thread_is_done
 from split_deploy.handlers.disconnect import Disconnect
 from split_deploy.handlers.request import NativeASGIRequest
+from split_deploy.middleware._headers import stored
 from split_deploy.pool import PooledContext, current_lease
 
 
@@ -97,7 +98,19 @@ class NativeASGIHandler(NativeHandler, ASGIHandler):
         then, its ``finally`` blocks included: Django leaves that to the garbage collector.
         """
         if not response.streaming:
-            await super().send_response(response, send)
+            if (headers := _plain_headers(response)) is None:
+                await super().send_response(response, send)
+                return
+            # As Django does, but for the way to the headers.
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": response.status_code,
+                    "headers": headers,
+                }
+            )
+            for chunk, last in self.chunk_bytes(response.content):  # type: ignore[attr-defined]
+                await send({"type": "http.response.body", "body": chunk, "more_body": not last})
             return
         if (lease := current_lease()) is not None:
             lease.begin_streaming()
@@ -107,6 +120,18 @@ class NativeASGIHandler(NativeHandler, ASGIHandler):
             iterator = getattr(response, "_iterator", None)
             if isinstance(iterator, AsyncGeneratorType):
                 await iterator.aclose()
+
+
+def _plain_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]] | None:
+    """What ASGI wants of the headers; ``None`` if Django had better say, as for cookies.
+
+    Django goes through three layers of iterators, of which the last has looked each header up by
+    its name: it takes as long as to resolve the URL.
+    """
+    headers = stored(response.headers)
+    if not headers or response.cookies or type(response).items is not HttpResponseBase.items:
+        return None
+    return [(name.encode("ascii"), value.encode("latin1")) for name, value in headers.values()]
 
 
 async def _without_its_headers(send: Send, message: Message) -> None:

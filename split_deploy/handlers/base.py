@@ -10,7 +10,6 @@ from typing import Any, Final
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
-from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import (
     convert_exception_to_response as convert_in_sync_code,
 )
@@ -27,6 +26,7 @@ from split_deploy.handlers.errors import (
     aresponse_for_exception,
     convert_exception_to_response,
 )
+from split_deploy.handlers.resolving import ResolvingOnce
 from split_deploy.middleware._native import chain, is_plain
 
 logger = logging.getLogger("django.request")
@@ -35,7 +35,7 @@ _FIRST_ERROR: Final = 400
 _FIRST_SERVER_ERROR: Final = 500
 
 
-class NativeHandler(BaseHandler):
+class NativeHandler(ResolvingOnce):
     """Django's ``BaseHandler``, whose async side enters a thread only for what may block.
 
     To be mixed into a handler, before it. The sync side is Django's.

@@ -30,6 +30,17 @@ class DefaultHeader:
             headers[self._key] = self._item
 
 
+def put(response: HttpResponseBase, name: str, value: str) -> None:
+    """Set a header of which it is known that both are ASCII and have no line break.
+
+    That is all that ``response.headers`` would find out, anew for each response.
+    """
+    if headers := stored(response.headers):
+        headers[name.lower()] = (name, value)
+    else:
+        response.headers[name] = value
+
+
 def stored(headers: Any) -> dict[str, Any]:
     """What is behind Django's ``ResponseHeaders``; empty if it is something else one day."""
     stored: dict[str, Any] = getattr(headers, "_store", {})

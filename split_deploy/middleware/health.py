@@ -6,12 +6,12 @@ from django.http.response import HttpResponseBase
 
 from split_deploy import health
 from split_deploy.conf import Role, get_config
-from split_deploy.middleware.base import SyncAndAsyncMiddleware
+from split_deploy.middleware._native import NativeMiddleware
 
 _SAFE: Final = ("GET", "HEAD")
 
 
-class HealthMiddleware(SyncAndAsyncMiddleware):
+class HealthMiddleware(NativeMiddleware):
     """Answer ``healthz/`` (the process lives) and ``readyz/`` (what it needs answers).
 
     At ``/healthz/`` and ``/readyz/`` in the sync role, below the prefix in the async one, at both
@@ -31,24 +31,25 @@ class HealthMiddleware(SyncAndAsyncMiddleware):
         self._live = {f"{base}healthz/" for base in bases[config.role]}
         self._ready = {f"{base}readyz/" for base in bases[config.role]}
 
-    def handle(self, request: HttpRequest) -> HttpResponseBase:
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        """Answer a probe."""
         path = request.path_info
         if path in self._live:
             return _answer(request, health.live)
         if path in self._ready:
             return _answer(request, health.ready)
-        response: HttpResponseBase = self.get_response(request)
-        return response
+        return None
 
-    async def ahandle(self, request: HttpRequest) -> HttpResponseBase:
-        path = request.path_info
-        if path in self._live:
-            return _answer(request, health.live)
-        if path in self._ready:
-            report = await health.aready()
-            return _answer(request, lambda: report)
-        response: HttpResponseBase = await self.get_response(request)
-        return response
+    def enter(self, request: HttpRequest) -> Any:
+        """Return what ``process_request()`` does, or a coroutine that does."""
+        if request.path_info in self._ready:
+            return _answer_whether_ready(request)
+        return self.process_request(request)
+
+
+async def _answer_whether_ready(request: HttpRequest) -> HttpResponseBase:
+    report = await health.aready()
+    return _answer(request, lambda: report)
 
 
 def _answer(request: HttpRequest, check: Callable[[], health.Report]) -> HttpResponseBase:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: What a developer's shell may have set and a test must not see.
 _FOREIGN = re.compile(
-    r"DJANGO_|DATABASE_|CACHE_URL|GUNICORN_|UVICORN_|ASYNC_|WATCH_|TUTORIAL_|SPLIT_DEPLOY|WEB_CONC"
+    r"ACCESS_LOG$|DJANGO_|DATABASE_|CACHE_URL|GUNICORN_|UVICORN_|ASYNC_|WATCH_|TUTORIAL_|SPLIT_DEPLOY|WEB_CONC"
     r"|FORWARDED_ALLOW|NO_COLOR$|(HOST|PORT|RELOAD|TOPOLOGY)$"
 )
 

@@ -278,7 +278,8 @@ def test_settings_are_included_by_name_and_not_by_pattern():
 def test_every_variable_that_is_read_is_in_the_example_and_the_other_way_round():
     example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     sources = [*(ROOT / "settings").rglob("*.py"), ROOT / "gunicorn.conf.py"]
-    reads = r'(?:env\.(?:str|bool|number|choice|list|database|cache)|environ\.get)\(\s*"([A-Z_]+)"'
+    reads = r"(?:env\.(?:bool|cache|choice|cores|database|list|number|str)|environ\.get)"
+    reads += r'\(\s*"([A-Z_]+)"'
     read = {name for path in sources for name in re.findall(reads, path.read_text())}
     assert len(read) > 20
     # For the tests alone, and what each entry point has a default of its own for.
