@@ -194,14 +194,17 @@ def nginx_binary() -> str:
 
 
 @contextmanager
-def process(command: Sequence[str], core: int, **env: str) -> Iterator[int]:
-    """Run ``command`` on one core."""
+def process(
+    command: Sequence[str], core: int | Sequence[int], *, folder: Path = ROOT, **env: str
+) -> Iterator[int]:
+    """Run ``command`` in ``folder``, on one core or on some."""
+    cores = {core} if isinstance(core, int) else set(core)
     started = subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"} | env,
         stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     try:
         yield started.pid
@@ -252,6 +255,7 @@ def wrk(
     connections: int = 64,
     headers: Sequence[str] = (),
     may_fail: bool = False,
+    cores: Sequence[int] = (LOAD_CORE,),
 ) -> dict[str, float]:
     """Load ``url``; return requests a second and, in milliseconds, what wrk says of latency.
 
@@ -269,7 +273,7 @@ def wrk(
         capture_output=True,
         text=True,
         check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CORE}),
+        preexec_fn=lambda: os.sched_setaffinity(0, set(cores)),
     ).stdout
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", done)
     errors = int(failed[1]) if failed else 0

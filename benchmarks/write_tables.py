@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("measurements", "outbound", "async-database", "choosing")
+    for name in ("measurements", "outbound", "async-database", "choosing", "tuning")
 ]
 _TABLE = re.compile(
     r"(?P<marker><!-- (?P<name>[\w ]+): .*? -->\n)"
@@ -209,6 +209,52 @@ def ways(key: str) -> Callable[[dict[str, Any]], str]:
     return table
 
 
+def what_helps(found: dict[str, Any]) -> str:
+    """A group of ``what_helps.py``, but that about the start."""
+    series, ratios = found["series"], found["ratios"]
+
+    def body() -> Iterable[Iterable[object]]:
+        for name, figures in series.items():
+            compared = ratios.get(name, {})
+            yield [
+                name,
+                number(figures["requests_per_second"]),
+                number(figures["cpu_us"]),
+                *(_ratio(compared.get(key)) for key in ("requests_per_second", "cpu_us")),
+            ]
+
+    head = ["", "requests a second", "processor time, µs", "times the requests", "the time"]
+    return rows(head, body())
+
+
+def what_helps_p99(found: dict[str, Any]) -> str:
+    return rows(
+        ["", "p50, ms", "p99, ms"],
+        (
+            [name, number(each["p50_ms"]), number(each["p99_ms"])]
+            for name, each in found["series"].items()
+            if name in ("as shipped", "without gc.freeze()", "no garbage collection")
+        ),
+    )
+
+
+def what_helps_start(found: dict[str, Any]) -> str:
+    return rows(
+        ["", "seconds to the first answer", "seconds of processor time"],
+        (
+            [name, number(figures["seconds"]), number(figures["cpu_seconds"])]
+            for name, figures in found["series"].items()
+        ),
+    )
+
+
+def _ratio(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    shown = f"{found['ratio']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+    return f"**{shown}**" if found["conclusive"] else shown
+
+
 #: What stands in the marker: the file, and what makes a table of it.
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "async_json": ("async_json", requests),
@@ -225,6 +271,13 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "outbound counts": ("outbound", outbound_counts),
     "outbound_view": ("outbound_view", outbound),
     "async_database": ("async_database", async_database),
+    **{
+        f"what_helps {group}": (f"what_helps_{group}", what_helps)
+        for group in ("sync", "async", "cores", "file", "code")
+    },
+    "what_helps async p99": ("what_helps_async", what_helps_p99),
+    "what_helps sync p99": ("what_helps_sync", what_helps_p99),
+    "what_helps start": ("what_helps_start", what_helps_start),
     "ways": ("ways", ways("requests_per_second")),
     "ways p50": ("ways", ways("p50_ms")),
     "ways p99": ("ways", ways("p99_ms")),

@@ -140,3 +140,30 @@ def test_the_ways_are_measured_side_by_side():
         assert all(each["requests_per_second"] > 0 for each in found["workloads"][name].values())
     # Blocking-first needs the pool of threads that stock Django hasn't.
     assert found["workloads"]["call, blocking-first"].keys() == {"ASGI, native", "split"}
+
+
+@needs_wrk
+@pytest.mark.parametrize(
+    ("group", "names"),
+    [
+        ("sync", ["without the access log"]),
+        ("async", ["without gc.freeze()"]),
+        ("cores", []),
+        ("file", []),
+    ],
+)
+def test_what_helps_is_compared_with_what_is_shipped(group, names):
+    only = ["--only", *names] if names else []
+    found = run("what_helps", group, "--seconds", "1", "--rounds", "1", *only)
+
+    base, *others = found["series"]
+    assert found["ratios"].keys() >= set(names)
+    assert all(found["ratios"][name]["cpu_us"]["ratio"] > 0 for name in names or others[:1])
+    assert all(each["requests_per_second"] > 0 for each in found["series"].values())
+    assert base not in found["ratios"]
+
+
+def test_what_helps_at_the_start_is_compared_too():
+    found = run("what_helps", "start", "--rounds", "1", "--only", "preloaded")
+
+    assert found["ratios"]["preloaded"]["seconds"]["ratio"] > 0

@@ -1,0 +1,324 @@
+"""What makes an instance faster, and what doesn't: this project as shipped, with one thing changed.
+
+    python benchmarks/what_helps.py sync|async|cores|file|start|code [--against FOLDER]
+        [--seconds 2] [--rounds 5] [--connections 64] [--only NAME ...]
+
+``sync`` and ``async`` are settings of the server, of Python's runtime and of this project, one
+process each, for a view that answers with JSON behind all the middleware; ``cores`` is about the
+binding of workers to cores, with as many workers as there are and one more; ``file`` is a file of
+10 MB from the sync instance; ``start`` is from the command to the first answer. ``code`` compares
+with the same project in FOLDER, say a ``git worktree`` of an earlier commit.
+
+Nothing stands between wrk and the server, which gets the headers that nginx would send; it logs to
+/dev/null. A server has one core and wrk has another, but that with ``cores`` both have all. All of
+a group are measured in each round, in an order that alternates.
+
+Prints progress on stderr and one JSON object on stdout. ``ratio`` is to the first of the group, the
+median of the ratios of each round; ``low`` and ``high`` are the quartiles of these. It is
+``conclusive`` if 1 is not between them, and the medians differ by 1 % at least. ``cpu_us`` is the
+processor time a request, of all processes of the server.
+"""
+
+import argparse
+import importlib.util
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import _servers as servers
+
+#: What nginx sends along.
+HEADERS = (
+    "Host: 127.0.0.1",
+    "X-Forwarded-For: 203.0.113.9",
+    "X-Forwarded-Proto: http",
+    "X-Request-ID: 0123456789abcdef0123456789abcdef",
+)
+FILE_MEGABYTES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How a server is started, and what it is asked for."""
+
+    role: str = "sync"
+    #: Of the server's command line.
+    options: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    cores: Sequence[int] = (servers.SERVER_CORE,)
+    path: str = "/benchmark/json/"
+    #: The checkout that is served.
+    folder: Path = servers.ROOT
+
+    def but(self, *options: str, **env: str) -> "Way":
+        """The same with something changed."""
+        return replace(self, options=(*self.options, *options), env=self.env | env)
+
+
+# No worker is replaced while it is measured.
+SYNC = Way(env={"WEB_CONCURRENCY": "1", "GUNICORN_MAX_REQUESTS": "0"})
+ASYNC = Way(role="async", path="/async/benchmark/json/")
+RUNTIME = {
+    "without gc.freeze()": "no-freeze",
+    "gc.set_threshold(50_000)": "gc=50000",
+    "no garbage collection": "no-gc",
+}
+
+
+def sync() -> dict[str, Way]:
+    """Gunicorn's settings."""
+    ways = {
+        "as shipped": SYNC,
+        "without the access log": SYNC.but(ACCESS_LOG="false"),
+        "Gunicorn's own access log": SYNC.but("--logger-class", "gunicorn.glogging.Logger"),
+        "1 thread": SYNC.but(GUNICORN_THREADS="1"),
+        **{f"{n} threads": SYNC.but(GUNICORN_THREADS=str(n)) for n in (2, 8)},
+        "no keep-alive": SYNC.but(GUNICORN_KEEPALIVE="0"),
+        "worker class sync": SYNC.but("--worker-class", "sync"),
+        **{name: SYNC.but(BENCHMARK_RUNTIME=word) for name, word in RUNTIME.items()},
+        "a switch interval of 0.5 ms": SYNC.but(BENCHMARK_RUNTIME="switch=0.0005"),
+        "a switch interval of 50 ms": SYNC.but(BENCHMARK_RUNTIME="switch=0.05"),
+    }
+    if importlib.util.find_spec("gunicorn_h1c"):
+        ways["the parser in C"] = SYNC.but("--http-parser", "fast")
+    return ways
+
+
+def async_() -> dict[str, Way]:
+    """Uvicorn's settings."""
+    return {
+        "as shipped": ASYNC,
+        "without the access log": ASYNC.but(ACCESS_LOG="false"),
+        "Uvicorn's own access log": ASYNC.but(ACCESS_LOG="false", UVICORN_ACCESS_LOG="1"),
+        "no Date and Server headers": ASYNC.but("--no-date-header", "--no-server-header"),
+        "no proxy headers": ASYNC.but("--no-proxy-headers"),
+        "asyncio's loop": ASYNC.but("--loop", "asyncio"),
+        "h11": ASYNC.but("--http", "h11"),
+        **{name: ASYNC.but(BENCHMARK_RUNTIME=word) for name, word in RUNTIME.items()},
+    }
+
+
+def cores() -> dict[str, Way]:
+    """Workers bound to cores, or not; wrk has all cores too."""
+    found = {}
+    for workers in (len(servers.CORES), len(servers.CORES) + 1):
+        free = replace(SYNC, cores=servers.CORES).but(WEB_CONCURRENCY=str(workers))
+        found[f"{workers} workers"] = free
+        found[f"{workers} workers, bound"] = free.but(GUNICORN_CPU_AFFINITY="all")
+        found[f"{workers} workers, a socket each"] = free.but("--reuse-port")
+    return found
+
+
+def file(path: str) -> dict[str, Way]:
+    """With and without ``sendfile()``."""
+    way = replace(SYNC, path="/benchmark/file/").but(BENCHMARK_FILE=path)
+    return {"as shipped": way, "no sendfile()": way.but("--no-sendfile")}
+
+
+def start() -> dict[str, Way]:
+    """What is waited for before the first answer."""
+    two = SYNC.but(WEB_CONCURRENCY="2")
+    return {
+        "as shipped, 2 workers": two,
+        "preloaded": two.but("--preload"),
+        "async": ASYNC,
+    }
+
+
+def code(against: Path) -> dict[str, Way]:
+    """Both instances, of this checkout and of another."""
+    return {
+        f"{way.role}, {name}": replace(way, folder=folder)
+        for way in (SYNC, ASYNC)
+        for name, folder in (("before", against), ("now", servers.ROOT))
+    }
+
+
+def main() -> None:
+    """Measure, and print."""
+    given = options()
+    with ExitStack() as stack:
+        if given.group == "file":
+            content = stack.enter_context(NamedTemporaryFile())
+            content.write(bytes(range(256)) * (FILE_MEGABYTES * 4096))
+            content.flush()
+            ways = file(content.name)
+        else:
+            ways = {
+                "sync": sync,
+                "async": async_,
+                "cores": cores,
+                "start": start,
+                "code": lambda: code(given.against),
+            }[given.group]()
+        ways = chosen(ways, given.only)
+        measure: dict[str, Callable[[], dict[str, float]]] = {}
+        for name, way in ways.items():
+            if given.group == "start":
+                measure[name] = partial(started, way)
+            else:
+                url, pids = stack.enter_context(running(way))
+                measure[name] = partial(loaded, way, url, pids, given)
+        found = servers.interleaved(measure, given.rounds)
+    print(
+        json.dumps(
+            {
+                "machine": servers.machine(),
+                "group": given.group,
+                "seconds": given.seconds,
+                "rounds": given.rounds,
+                "connections": given.connections,
+                "series": servers.summary(found),
+                "ratios": ratios(given.group, found),
+            }
+        )
+    )
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "group", choices=["sync", "async", "cores", "file", "start", "code"], metavar="group"
+    )
+    parser.add_argument("--against", type=Path, metavar="FOLDER")
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
+    given = parser.parse_args()
+    if given.group == "code":
+        if given.against is None:
+            parser.error("code needs --against FOLDER: another checkout of this project.")
+        given.against = given.against.resolve()
+        if not (given.against / "gunicorn.conf.py").is_file():
+            parser.error(f"--against {given.against} is no checkout of this project.")
+    return given
+
+
+def chosen(ways: dict[str, Way], only: Sequence[str]) -> dict[str, Way]:
+    """The first one, to which the others are compared, and those of ``only``."""
+    if unknown := set(only) - ways.keys():
+        raise SystemExit(f"--only {', '.join(unknown)}: there are {', '.join(ways)}.")
+    return {
+        name: way
+        for number, (name, way) in enumerate(ways.items())
+        if not only or not number or name in only
+    }
+
+
+@contextmanager
+def running(way: Way) -> Iterator[tuple[str, list[int]]]:
+    """Yield the URL of what is to be measured, and the processes."""
+    port = servers.free_port()
+    with servers.process(
+        [*_command(way, port), *way.options],
+        way.cores,
+        folder=way.folder,
+        # Of the other checkout all but what is measured.
+        PYTHONPATH=f"{way.folder}:{servers.ROOT / 'benchmarks'}",
+        DJANGO_SETTINGS_MODULE="_what_helps_settings",
+        BENCHMARK_ROLE=way.role,
+        **way.env,
+    ) as pid:
+        server = servers.Server(way.role, pid, port=port)
+        servers.wait_for(lambda: server.get(way.path)[0] == 200, pid)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        yield f"{server.url}{way.path}", [pid, *map(int, children)]
+
+
+def _command(way: Way, port: int) -> list[str]:
+    if way.role == "sync":
+        # With gunicorn.conf.py of the folder.
+        return [
+            *(sys.executable, "-m", "gunicorn", "_what_helps_app:application"),
+            *("-b", f"127.0.0.1:{port}", "--log-level", "warning"),
+        ]
+    return [
+        *(sys.executable, "-m", "uvicorn", "_what_helps_app:application", "--port", str(port)),
+        *("--loop", servers.LOOP, "--http", "httptools", "--log-level", "info"),
+        *(() if "UVICORN_ACCESS_LOG" in way.env else ("--no-access-log",)),
+        *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "1"),
+    ]
+
+
+def loaded(way: Way, url: str, pids: Sequence[int], given: argparse.Namespace) -> dict[str, float]:
+    """What wrk says, and the processor time of a request."""
+    is_file = way.path.endswith("/file/")
+    before = cpu(pids)
+    figures = servers.wrk(
+        url,
+        given.seconds,
+        connections=8 if is_file else given.connections,
+        headers=HEADERS,
+        cores=servers.CORES if len(way.cores) > 1 else (servers.LOAD_CORE,),
+    )
+    return {
+        "requests_per_second": figures["requests_per_second"],
+        "p50_ms": figures["p50_ms"],
+        "p99_ms": figures["p99_ms"],
+        "cpu_us": (cpu(pids) - before) * 1e6 / (figures["requests"] or 1),
+    }
+
+
+def started(way: Way) -> dict[str, float]:
+    """From the command to the first answer."""
+    begun = time.perf_counter()
+    with running(way) as (_url, pids):
+        return {"seconds": time.perf_counter() - begun, "cpu_seconds": cpu(pids)}
+
+
+def cpu(pids: Sequence[int]) -> float:
+    """Processor time so far, in seconds."""
+    return sum(servers.Server("", pid).cpu() for pid in pids)
+
+
+def ratios(group: str, found: servers.Measured) -> dict[str, dict[str, object]]:
+    """Of each to the first, or to the one before it where there are pairs."""
+    names = list(found)
+    first = "seconds" if group == "start" else "requests_per_second"
+    second = "cpu_seconds" if group == "start" else "cpu_us"
+    compared = {}
+    for number, name in enumerate(names):
+        base = names[0] if group not in {"code", "cores"} else _base(names, number, group)
+        if name == base:
+            continue
+        compared[name] = {"to": base}
+        for key in (first, second):
+            pairs = zip(found[name], found[base], strict=True)
+            each = [one[key] / other[key] for one, other in pairs]
+            low, middle, high = _quartiles(each)
+            compared[name][key] = {
+                "ratio": round(middle, 3),
+                "low": round(low, 3),
+                "high": round(high, 3),
+                "conclusive": not low <= 1 <= high and abs(middle - 1) >= 0.01,
+            }
+    return compared
+
+
+def _base(names: Sequence[str], number: int, group: str) -> str:
+    # The pairs of code, and the threes of cores.
+    size = 2 if group == "code" else 3
+    return names[number - number % size]
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) < 2:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+if __name__ == "__main__":
+    main()
