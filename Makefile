@@ -15,7 +15,7 @@ MADE := $(VENV)/.made-with-$(VERSION)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(MADE) ## start the instances and nginx: http://127.0.0.1:8000 (TOPOLOGY=split|mixed|uvicorn, PORT, HOST, WEB_CONCURRENCY, RELOAD=1, NGINX)
+run: $(MADE) ## start the instances and nginx: http://127.0.0.1:8000 (TOPOLOGY=split|mixed|uvicorn, SYNC_SERVER=granian, PORT, HOST, WEB_CONCURRENCY, RELOAD=1, NGINX)
 	@exec $(BIN)/split-deploy run
 
 test: $(MADE) ## run all tests (ARGS="-k routing" for some)

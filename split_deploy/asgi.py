@@ -7,13 +7,19 @@ from typing import Final
 import django
 from asgiref.sync import markcoroutinefunction
 
+from split_deploy import _granian
 from split_deploy._asgi_types import ASGIApplication, Receive, Scope, Send
 from split_deploy._garbage import freeze_what_is_loaded
 from split_deploy.access_log import AccessLog, request_target
 from split_deploy.handlers import NativeASGIHandler
 from split_deploy.hops import HopCounter
 from split_deploy.lifespan import Lifespan
-from split_deploy.purity import refuse_sync_worker, verify_purity
+from split_deploy.purity import (
+    refuse_interface,
+    refuse_old_gunicorn,
+    refuse_sync_worker,
+    verify_purity,
+)
 from split_deploy.roles import verify_role
 from split_deploy.run.reload import watch_if_asked
 
@@ -31,10 +37,13 @@ def get_async_application(*, websocket: ASGIApplication | None = None) -> ASGIAp
     connections go to, such as the consumers of Channels; without one they are refused with 403.
 
     Raises ``ImproperlyConfigured`` if the settings in use are not those of the async or mixed role,
-    if Gunicorn runs it in a sync worker, or if the system checks find that it is not pure.
+    if Gunicorn is too old or runs it in a sync worker, if Granian speaks another interface to it,
+    or if the system checks find that it is not pure.
     """
     role = verify_role("async", "mixed")
+    refuse_old_gunicorn()
     refuse_sync_worker()
+    refuse_interface("asgi.py", _granian.ASGI)
     # First of all, so that a mistake that is about to be found can be mended while it watches.
     watch_if_asked(role)
     # As get_asgi_application() does, to which no other handler can be given.

@@ -8,7 +8,8 @@ from typing import Final
 from django.core.checks import ERROR, CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 
-from split_deploy import checks
+from split_deploy import _granian, checks
+from split_deploy._gunicorn import what_is_wrong_with_gunicorn
 from split_deploy.conf import get_config
 
 logger = logging.getLogger("split_deploy.purity")
@@ -50,6 +51,26 @@ def refuse_sync_worker() -> None:
                 "gunicorn.conf.py, as it is there under settings.mixed, or serve wsgi.py with it, "
                 "under the sync instance's settings."
             )
+
+
+def refuse_old_gunicorn() -> None:
+    """Raise ``ImproperlyConfigured`` if a Gunicorn runs this process that is too old for it."""
+    if "gunicorn" in sys.modules and (wrong := what_is_wrong_with_gunicorn()):
+        raise ImproperlyConfigured(wrong)
+
+
+def refuse_interface(entry_point: str, right: str) -> None:
+    """Raise ``ImproperlyConfigured`` if Granian speaks another interface than ``right``.
+
+    It would start, and every request would fail: RSGI is what it speaks unless it is told. And
+    ``asginl`` is ASGI without the lifespan, so that nothing of ``LIFESPAN`` would be opened.
+    """
+    spoken = _granian.interface()
+    if spoken not in (None, right):
+        raise ImproperlyConfigured(
+            f"Granian serves {entry_point} with --interface {spoken}, and {entry_point} is for "
+            f"--interface {right} (GRANIAN_INTERFACE={right})."
+        )
 
 
 def verify_purity() -> None:

@@ -17,6 +17,8 @@ from django.db.utils import Error as DatabaseError
 
 from split_deploy._elsewhere import ElsewhereError, output_of
 from split_deploy.conf import get_config
+from split_deploy.run.commands import GRANIAN
+from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SyncServer
 from split_deploy.topology import Topology
 
 _MARK: Final = "split_deploy budget: "
@@ -54,7 +56,9 @@ class Share(TypedDict):
     error: str | None
 
 
-def report(modules: Mapping[str, str], topology: Topology) -> tuple[list[str], bool]:
+def report(
+    modules: Mapping[str, str], topology: Topology, sync_server: SyncServer = DEFAULT_SYNC_SERVER
+) -> tuple[list[str], bool]:
     """Return a line for each database, and whether all fits.
 
     ``modules`` has the settings module of each role that ``topology`` has.
@@ -63,7 +67,7 @@ def report(modules: Mapping[str, str], topology: Topology) -> tuple[list[str], b
     shares: dict[str, list[tuple[str, str, Share]]] = {}
     for role, module in modules.items():
         try:
-            for alias, share in _load(role, module, topology).items():
+            for alias, share in _load(role, module, topology, sync_server).items():
                 shares.setdefault(share["database"], []).append((alias, role, share))
         except ElsewhereError as error:
             return [f"The {role} instance's can't be told: {error}"], True
@@ -96,9 +100,10 @@ def _line(database: str, parts: list[tuple[str, str, Share]]) -> tuple[str, bool
     return too_many, False
 
 
-def _load(role: str, module: str, topology: Topology) -> dict[str, Share]:
+def _load(role: str, module: str, topology: Topology, sync_server: SyncServer) -> dict[str, Share]:
     printed = output_of(
-        "split_deploy.checks.budget", role, topology, env={ENVIRONMENT_VARIABLE: module}
+        *("split_deploy.checks.budget", role, topology, sync_server),
+        env={ENVIRONMENT_VARIABLE: module},
     )
     line = next((line for line in printed.splitlines() if line.startswith(_MARK)), None)
     if line is None:
@@ -107,10 +112,16 @@ def _load(role: str, module: str, topology: Topology) -> dict[str, Share]:
     return shares
 
 
-def shares_of(role: str, topology: str) -> Iterator[tuple[str, Share]]:
+def shares_of(
+    role: str, topology: str, sync_server: str = DEFAULT_SYNC_SERVER
+) -> Iterator[tuple[str, Share]]:
     """Each alias of the settings in use, and what ``role`` may open to its database."""
-    on_gunicorn = role == "sync" or topology == "mixed"
-    processes, threads = _gunicorn() if on_gunicorn else (_uvicorn(), 0)
+    if role == "sync" and sync_server == "granian":
+        processes, threads = _granian()
+    elif role == "sync" or topology == "mixed":
+        processes, threads = _gunicorn()
+    else:
+        processes, threads = _uvicorn(), 0
     if role != "sync":
         threads = get_config().threads
     for alias, database in settings.DATABASES.items():
@@ -168,6 +179,18 @@ def _gunicorn() -> tuple[int, int]:
     return config.workers, max(1, config.threads)
 
 
+def _granian() -> tuple[int, int]:
+    """Granian's processes and threads, from the environment, as ``split-deploy run`` has it."""
+    processes, threads = (
+        os.environ.get(name) or default
+        for name, default in (
+            ("GRANIAN_WORKERS", os.environ.get("WEB_CONCURRENCY") or GRANIAN["GRANIAN_WORKERS"]),
+            ("GRANIAN_BLOCKING_THREADS", GRANIAN["GRANIAN_BLOCKING_THREADS"]),
+        )
+    )
+    return int(processes), int(threads)
+
+
 def _uvicorn() -> int:
     """Uvicorn's processes: of its ``--workers`` only the environment is known here."""
     return int(os.environ.get("UVICORN_WORKERS") or os.environ.get("WEB_CONCURRENCY") or 1)
@@ -175,4 +198,4 @@ def _uvicorn() -> int:
 
 if __name__ == "__main__":
     django.setup()
-    print(f"\n{_MARK}{json.dumps(dict(shares_of(*sys.argv[1:3])))}")
+    print(f"\n{_MARK}{json.dumps(dict(shares_of(*sys.argv[1:4])))}")

@@ -16,6 +16,7 @@ from django.conf import ENVIRONMENT_VARIABLE, settings
 from split_deploy.checks import budget
 from split_deploy.checks.tag import TAG
 from split_deploy.conf import get_config
+from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SYNC_SERVERS, validate_sync_server
 from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES
 
 _LEVELS: Final = ("ERROR", "WARNING", "INFO")
@@ -32,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_TOPOLOGY,
         help="whose instances: two, or one that does everything under ASGI [%(default)s]",
     )
+    parser.add_argument(
+        "--sync-server",
+        choices=SYNC_SERVERS,
+        default=os.environ.get("SYNC_SERVER") or DEFAULT_SYNC_SERVER,
+        help="what serves the sync instance [SYNC_SERVER, %(default)s]",
+    )
     parser.add_argument("--sync-settings", default=sync, help="[%(default)s]")
     parser.add_argument("--async-settings", default=async_, help="[%(default)s]")
     parser.add_argument("--mixed-settings", default="settings.mixed", help="[%(default)s]")
@@ -46,13 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def handle(namespace: argparse.Namespace) -> int:
     """Return 0 if neither role has a message of ``--fail-level`` or above, else 1.
 
-    More connections than a database allows count as a warning.
+    More connections than a database allows count as a warning. Return 2 for a ``SYNC_SERVER`` that
+    there isn't.
     """
+    try:
+        # What the environment says has not been compared with the choices.
+        sync_server = validate_sync_server(namespace.sync_server, name="SYNC_SERVER")
+    except ValueError as error:
+        print(f"split-deploy check: {error}", file=sys.stderr)
+        return 2
     modules = {"sync": namespace.sync_settings, "async": namespace.async_settings}
     if namespace.topology != "split":
         modules = {"mixed": namespace.mixed_settings}
     statuses = [_check(role, module, namespace.fail_level) for role, module in modules.items()]
-    lines, fits = budget.report(modules, namespace.topology)
+    lines, fits = budget.report(modules, namespace.topology, sync_server)
     if lines:
         print("database connections:", *lines, sep="\n  ", flush=True)
     too_many = not fits and namespace.fail_level != "ERROR"

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from split_deploy.nginx._validate import split_address
 from split_deploy.nginx.proxy import Proxy, Target
 from split_deploy.nginx.render import render
+from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SYNC_SERVERS
 from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES
 
 #: The exit status for options that can't be, as of argparse itself.
@@ -38,7 +39,7 @@ _SINGLE: Final = {
     "--tls-key": ("FILE", "the key of that certificate"),
     "--user": ("NAME", "the user of the worker processes; 'none' if nginx is not started by root"),
 }
-_PROXY_OPTIONS: Final = {*_SINGLE, *_REPEATABLE, "--rate-limit", "--topology"}
+_PROXY_OPTIONS: Final = {*_SINGLE, *_REPEATABLE, "--rate-limit", "--sync-server", "--topology"}
 _FIELDS: Final = {
     "sync_upstream": "sync_upstreams",
     "async_upstream": "async_upstreams",
@@ -62,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=TOPOLOGIES,
         help="two instances (split), or one that gets everything (mixed, uvicorn); "
         f"default: {DEFAULT_TOPOLOGY}",
+    )
+    parser.add_argument(
+        "--sync-server",
+        choices=SYNC_SERVERS,
+        help=f"what serves the sync instance; default: {DEFAULT_SYNC_SERVER}",
     )
     parser.add_argument(
         "--runtime-dir",

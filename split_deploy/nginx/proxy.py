@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from split_deploy.nginx import _validate
 from split_deploy.prefix import DEFAULT_PREFIX, validate_prefix
+from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SyncServer, validate_sync_server
 from split_deploy.topology import DEFAULT_TOPOLOGY, Topology, validate_topology
 
 Target = Literal["deploy", "compose", "local"]
@@ -34,6 +35,8 @@ class Proxy:
     #: everything. The two kinds of paths are treated as with two: a stream below the prefix passes
     #: piece by piece, and the rest is buffered.
     topology: Topology = DEFAULT_TOPOLOGY
+    #: What serves the sync instance. It decides how long an idle connection to it is kept.
+    sync_server: SyncServer = DEFAULT_SYNC_SERVER
     #: The URL prefix of the async instance: no slash first, one last.
     prefix: str = DEFAULT_PREFIX
     #: Where the instances listen: ``host:port`` or ``unix:/path``, several for several machines.
@@ -173,6 +176,12 @@ class Proxy:
     def __post_init__(self) -> None:
         _validate.one_of("target", self.target, get_args(Target))
         validate_topology(self.topology, name="topology")
+        validate_sync_server(self.sync_server, name="sync_server")
+        if self.topology != "split" and self.sync_server != DEFAULT_SYNC_SERVER:
+            raise ValueError(
+                f"sync_server is {self.sync_server!r}, and with the topology {self.topology!r} "
+                "there is no sync instance."
+            )
         validate_prefix(self.prefix, name="prefix")
         for name in ("sync_upstreams", "async_upstreams", "mixed_upstreams"):
             _validate.each(name, getattr(self, name), _validate.upstream)

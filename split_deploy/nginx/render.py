@@ -43,7 +43,9 @@ def render(proxy: Proxy) -> str:
             "nginx_version": proxy.nginx_version,
             "command": "split-deploy nginx"
             + ("" if proxy.target == "deploy" else f" --target {proxy.target}")
-            + ("" if proxy.topology == "split" else f" --topology {proxy.topology}"),
+            + ("" if proxy.topology == "split" else f" --topology {proxy.topology}")
+            + ("" if proxy.sync_server == "gunicorn" else f" --sync-server {proxy.sync_server}"),
+            "granian": proxy.sync_server == "granian",
             "split": proxy.topology == "split",
             "sync_upstream": "sync_instance" if "sync" in upstreams else "mixed_instance",
             "async_upstream": "async_instance" if "async" in upstreams else "mixed_instance",

@@ -16,6 +16,18 @@ from split_deploy.run.options import Options
 GRACE: Final[dict[Role, int]] = {"sync": 6, "async": 2, "mixed": 8}
 _UVICORN_GRACE: Final = GRACE["async"]
 
+#: The options of Granian, as its environment variables. docs/granian.md says why.
+GRANIAN: Final = {
+    "GRANIAN_WORKERS": "2",
+    "GRANIAN_BLOCKING_THREADS": "4",
+    "GRANIAN_BLOCKING_THREADS_IDLE_TIMEOUT": "600",
+    "GRANIAN_HTTP": "1",
+    "GRANIAN_HTTP1_HEADER_READ_TIMEOUT": "60000",
+    "GRANIAN_RESPAWN_FAILED_WORKERS": "true",
+    "GRANIAN_RESPAWN_INTERVAL": "1",
+    "GRANIAN_WEBSOCKETS": "false",
+}
+
 _WORKER_CLASSES: Final[dict[Role, str]] = {
     "sync": "gthread",
     "mixed": "uvicorn_worker.UvicornWorker",
@@ -34,6 +46,14 @@ def gunicorn_command(instance: Instance, socket: Path) -> list[str]:
         *("--graceful-timeout", str(GRACE[instance.role])),
         *trusted,
         "--no-control-socket",
+    ]
+
+
+def granian_command(instance: Instance, socket: Path) -> list[str]:
+    """Granian; all else is in ``instance_env()``."""
+    return [
+        *(sys.executable, "-m", "granian", instance.application),
+        *("--interface", "wsgi", "--uds", str(socket)),
     ]
 
 
@@ -59,6 +79,9 @@ def instance_env(options: Options, settings_module: str) -> Mapping[str, str]:
         "UVICORN_TIMEOUT_KEEP_ALIVE": "75",
         "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": str(_UVICORN_GRACE),
         "UVICORN_FORWARDED_ALLOW_IPS": "*",  # as above
+        **GRANIAN,
+        "GRANIAN_WORKERS": os.environ.get("WEB_CONCURRENCY") or GRANIAN["GRANIAN_WORKERS"],
+        "GRANIAN_WORKERS_KILL_TIMEOUT": str(GRACE["sync"]),
     }
     imposed = {
         "DJANGO_SETTINGS_MODULE": settings_module,

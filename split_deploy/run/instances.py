@@ -6,7 +6,7 @@ from typing import Literal
 from split_deploy.conf import Role
 from split_deploy.run.options import Options
 
-Server = Literal["gunicorn", "uvicorn"]
+Server = Literal["gunicorn", "granian", "uvicorn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def instances(options: Options) -> tuple[Instance, ...]:
         return (
             Instance(
                 role="sync",
-                server="gunicorn",
+                server=options.sync_server,
                 application=options.wsgi,
                 settings=options.sync_settings,
             ),

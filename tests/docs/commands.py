@@ -14,6 +14,7 @@ _TOPOLOGIES: Final = "tests/e2e/test_topologies.py"
 #: command: a file and the pattern in it that shows that it runs the command.
 RUN_BY: Final[dict[str, tuple[str, str]]] = {
     "make run": (_MAKE, r'\[shutil\.which\("make"\), "run"'),
+    "make run SYNC_SERVER=granian": ("tests/e2e/test_granian.py", r'GRANIAN = \{"SYNC_SERVER"'),
     "make run TOPOLOGY=split": (_TOPOLOGIES, r'in \("mixed", "split", "mixed"\)'),
     "make run TOPOLOGY=mixed": (_TOPOLOGIES, r'MIXED = \{"TOPOLOGY": "mixed"'),
     "make run TOPOLOGY=uvicorn": (_TOPOLOGIES, r'UVICORN = \{"TOPOLOGY": "uvicorn"'),
@@ -78,6 +79,28 @@ BY_HAND: Final[dict[str, str]] = {
     "split-deploy nginx --output deploy/nginx.conf": "overwrites a shipped file",
     "split-deploy nginx --target compose --output deploy/compose/nginx.conf": "as above",
     "split-deploy nginx --topology mixed --output deploy/nginx.mixed.conf": "as above",
+    "set -a; . deploy/granian/granian.env; set +a; granian wsgi:application --port 8001": (
+        "serves until it is stopped; tests/e2e/test_granian.py starts what the unit does"
+    ),
+    "systemctl disable --now split-deploy-sync.socket split-deploy-sync": "changes a host, as root",
+    "systemctl enable --now split-deploy-granian": "as above",
+    "cp deploy/granian/split-deploy-granian.service /etc/systemd/system/": "as above",
+    "cd /opt/split-deploy && .venv/bin/python -m split_deploy nginx --sync-server granian "
+    "--sync-upstream unix:/run/split-deploy-granian/sync.sock --server-name www.example.org "
+    "--output /etc/nginx/nginx.conf": "as above",
+    "split-deploy nginx --target compose --sync-server granian --output "
+    "deploy/compose/nginx.conf": "overwrites a shipped file",
+    "docker compose -f docker-compose.yml -f deploy/granian/compose.yml up --build": (
+        "needs an image with Granian; tests/e2e/test_granian.py reads the file"
+    ),
+    "make bench": "takes an hour and a half; tests/bench run all parts of it",
+    "make bench QUICK=1": "takes two minutes, and the machine to itself",
+    'make bench ARGS="--compare bench/report.json other/report.json"': (
+        "needs two reports; tests/bench/test_bench.py compares some"
+    ),
+    "split-deploy bench bench.toml": "for another project",
+    ".venv/bin/python -m split_deploy.bench.report bench --only json-async "
+    "--output readme-charts": "tests/bench/report/test_write.py calls it",
     "docker compose up --build nginx-mixed": "for an operator; tests/unit/test_compose.py reads it",
     "docker compose up --build nginx-uvicorn": "as above",
     "docker compose --profile '*' down --volumes": "as above",
@@ -119,7 +142,6 @@ BY_HAND: Final[dict[str, str]] = {
             ".venv/bin/python benchmarks/nginx_unix_socket.py",
             ".venv/bin/python benchmarks/outbound.py",
             ".venv/bin/python benchmarks/outbound.py --view",
-            ".venv/bin/python benchmarks/ways.py",
             ".venv/bin/python benchmarks/what_helps.py async",
             ".venv/bin/python benchmarks/what_helps.py code --against ../before",
             ".venv/bin/python benchmarks/what_helps.py cores",

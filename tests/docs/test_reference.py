@@ -47,7 +47,7 @@ def test_the_page_of_environment_variables_is_env_example_in_full():
 
 
 def test_options_of_run_are_listed_with_variable_and_default(monkeypatch):
-    for name in ("TOPOLOGY", "HOST", "PORT", "RELOAD", "NGINX"):
+    for name in ("TOPOLOGY", "SYNC_SERVER", "HOST", "PORT", "RELOAD", "NGINX"):
         monkeypatch.delenv(name, raising=False)
     parser = argparse.ArgumentParser(add_help=False)
     add_arguments(parser)

@@ -22,18 +22,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="session", params=TOPOLOGIES)
+@pytest.fixture(scope="session", params=[*TOPOLOGIES, "granian"])
 def any_stack(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """``stack`` in each topology, one after the other."""
-    topology: str = request.param
-    if topology == "split":
+    """``stack`` in each topology, one after the other, and with Granian as the sync server."""
+    shape: str = request.param
+    if shape == "split":
         yield request.getfixturevalue("stack")
         return
     # A worker for each core of a small machine, and no restart because somebody edits a file.
-    options = {"TOPOLOGY": topology, "WEB_CONCURRENCY": "2", "RELOAD": "0"}
-    with Stack(tmp_path_factory.mktemp(topology), **options) as running:
+    options = {"WEB_CONCURRENCY": "2", "RELOAD": "0"}
+    options |= {"SYNC_SERVER": shape} if shape == "granian" else {"TOPOLOGY": shape}
+    with Stack(tmp_path_factory.mktemp(shape), **options) as running:
         create_admin(running)
         yield running
 

@@ -8,6 +8,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from split_deploy._gunicorn import OLDEST_GUNICORN
 from tests.e2e.stack import ROOT
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -86,6 +87,42 @@ def test_development_has_the_server_s_very_versions(python):
 )
 def test_django_is_the_lts_on_the_oldest_python_and_the_newest_on_the_others(python, series):
     assert locked("server", python)["django"].startswith(series)
+
+
+def test_gunicorn_is_asked_for_without_its_extra_fast():
+    """Which makes pip take an older Gunicorn without a word: see split_deploy/_gunicorn.py."""
+    lists = [
+        PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"].values(),
+        *PROJECT["dependency-groups"].values(),
+    ]
+    texts = [text for texts in lists for text in texts if isinstance(text, str)]
+    asked_for = [r for r in map(Requirement, texts) if r.name == "gunicorn"]
+    assert len(asked_for) == 2, "the extra servers, and the group server"
+    for requirement in asked_for:
+        assert not requirement.extras
+        assert not requirement.specifier.contains(f"{OLDEST_GUNICORN - 1}.99")
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("group", ["server", "development"])
+def test_the_gunicorn_that_is_locked_is_new_enough_and_has_no_extra(group, python):
+    pins = locked(group, python)
+    assert int(pins["gunicorn"].split(".")[0]) >= OLDEST_GUNICORN
+    assert "gunicorn-h1c" not in pins
+
+
+def test_what_bench_needs_is_locked_for_development_as_the_extra_asks_for_it():
+    extra = {
+        r.name: r for r in map(Requirement, PROJECT["project"]["optional-dependencies"]["bench"])
+    }
+    development = {r.name: r for r in wanted("development")}
+    assert extra.items() <= development.items()
+
+
+def test_a_rival_is_for_development_alone():
+    assert "granian" in locked("development", "3.13")
+    assert "granian" not in locked("server", "3.13")
 
 
 @pytest.mark.parametrize("group", ["server", "development"])

@@ -21,6 +21,7 @@ CASES = {
     "deploy": Proxy(),
     "compose": Proxy.compose(),
     "local": Proxy.local(runtime_dir="/run/x"),
+    "granian": Proxy(sync_server="granian"),
     "mixed": Proxy(topology="mixed"),
     "mixed-compose": Proxy.compose(topology="mixed"),
     "uvicorn-compose": Proxy.compose(topology="uvicorn"),
