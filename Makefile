@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 MADE := $(VENV)/.made-with-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test django-suite lint check docs lock up down clean
+.PHONY: help run test django-suite lint check bench docs lock up down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: $(MADE) ## Django's checks in each role, migrations, server and proxy con
 	$(BIN)/split-deploy nginx --target compose --topology mixed --check deploy/compose/nginx.mixed.conf
 	$(BIN)/split-deploy nginx --target compose --topology uvicorn --check deploy/compose/nginx.uvicorn.conf
 
+bench: $(MADE) ## measure every topology, side by side (QUICK=1: in two minutes; ARGS=--help)
+	@exec $(BIN)/split-deploy bench benchmarks/bench.toml $(if $(QUICK),--quick) $(ARGS)
+
 docs: $(MADE) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -59,7 +62,7 @@ down: ## stop it, the other topologies too, and delete its data
 	docker compose --profile '*' down --volumes
 
 clean: ## delete what the other targets made, the SQLite database too
-	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) bench build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find var -mindepth 1 ! -name .gitignore -delete
 

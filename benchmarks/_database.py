@@ -14,44 +14,25 @@ from benchmarks._servers import DATABASE_URL, ROOT
 #: What a view of ``benchmarks._site`` needs to use it.
 ENVIRONMENT = {"BENCHMARK_DATABASE_URL": DATABASE_URL}
 
-_SET_UP = """
-import django
-django.setup()
-from django.contrib.auth.models import User
-from django.core.management import call_command
-from django.test import Client
-call_command("migrate", verbosity=0)
-user = User.objects.create_user("alice")
-client = Client()
-client.force_login(user)
-print(client.cookies["sessionid"].value)
-"""
-
 
 @contextmanager
 def database() -> Iterator[str]:
     """Make the tables and a logged-in user; yield the Cookie header of the login."""
-    with psycopg.connect(DATABASE_URL, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS benchmarks CASCADE")
-        connection.execute("CREATE SCHEMA benchmarks")
-        try:
-            session = subprocess.run(
-                [sys.executable, "-c", _SET_UP],
-                cwd=ROOT,
-                env=os.environ
-                | ENVIRONMENT
-                | {
-                    "BENCHMARK_STACK": "gthread",
-                    "DJANGO_SETTINGS_MODULE": "benchmarks._site.settings",
-                    "PYTHONPATH": str(ROOT),
-                },
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            ).stdout
-            yield f"Cookie: sessionid={session.strip()}"
-        finally:
-            connection.execute("DROP SCHEMA benchmarks CASCADE")
+    try:
+        yield f"Cookie: {_prepare().strip().removeprefix('COOKIE=')}"
+    finally:
+        _prepare("--remove")
+
+
+def _prepare(*arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks._site.prepare", *arguments],
+        cwd=ROOT,
+        env=os.environ | ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
 
 
 class ConnectionsSeen:

@@ -68,7 +68,7 @@ class Server:
             connection.close()
 
     def counts(self) -> dict[str, int]:
-        """What ``benchmarks._site.asgi`` has counted."""
+        """What ``benchmarks._site.stacks`` has counted."""
         return json.loads(self.get("/_threads")[1])
 
     def rss(self) -> int:
@@ -124,17 +124,16 @@ def uvicorn(
     unix_socket: str = "",
     loop: str = LOOP,
     core: int = SERVER_CORE,
-    workers: int = 1,
     **env: str,
 ) -> Iterator[Server]:
-    """Serve ``benchmarks._site.asgi`` with Uvicorn; with several ``workers`` ``pid`` is none."""
+    """Serve ``benchmarks._site.stacks`` with Uvicorn."""
     port = 0 if unix_socket else free_port()
     where = ("--uds", unix_socket) if unix_socket else ("--port", str(port))
     command = [
-        *(sys.executable, "-m", "uvicorn", "benchmarks._site.asgi:application", *where),
+        *(sys.executable, "-m", "uvicorn", "benchmarks._site.stacks:application", *where),
         *("--loop", loop, "--http", "httptools", "--no-access-log", "--log-level", "warning"),
         # It can't tell by the function that returns one of several applications' coroutines.
-        *("--interface", "asgi3", "--workers", str(workers)),
+        *("--interface", "asgi3"),
         *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "1", "--backlog", "4096"),
     ]
     with process(command, core, BENCHMARK_STACK=stack, **env) as pid:
@@ -144,15 +143,16 @@ def uvicorn(
 
 
 @contextmanager
-def gunicorn(threads: int, *, workers: int = 1, **env: str) -> Iterator[Server]:
-    """Serve ``benchmarks._site.wsgi`` with gthread workers of Gunicorn; ``pid`` is the first's."""
+def gunicorn(threads: int, **env: str) -> Iterator[Server]:
+    """Serve ``benchmarks._site.wsgi`` with a gthread worker of Gunicorn, whose ``pid`` it is."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", "benchmarks._site.wsgi", "-b", f"127.0.0.1:{port}"),
         *("-c", "benchmarks/_site/gunicorn_conf.py", "--threads", str(threads)),
-        *("--workers", str(workers)),
+        *("--workers", "1"),
     ]
-    with process(command, SERVER_CORE, BENCHMARK_STACK="gthread", **env) as pid:
+    settings = {"DJANGO_SETTINGS_MODULE": "benchmarks._site.settings"}
+    with process(command, SERVER_CORE, BENCHMARK_STACK="gthread", **settings, **env) as pid:
         server = Server("gthread", pid, port=port)
         wait_for(lambda: server.get("/json/")[0] == 200, pid)
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -42,37 +42,11 @@ KINDS = [
     *(["httpx-aiohttp"] if importlib.util.find_spec("httpx_aiohttp") else []),
     "this project",
 ]
-DELAY = 0.1
 
 
-class Target(asyncio.Protocol):
-    """Answers each request after ``DELAY`` seconds."""
-
-    made = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        Target.made += 1
-        self._transport = transport
-        self._received = b""
-
-    def data_received(self, data: bytes) -> None:
-        *requests, self._received = (self._received + data).split(b"\r\n\r\n")
-        for request in requests:
-            wait = 0 if b"/_made" in request else DELAY
-            asyncio.get_running_loop().call_later(wait, self._answer)
-
-    def _answer(self) -> None:
-        body = str(Target.made).encode()
-        head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-        if not self._transport.is_closing():
-            self._transport.write(head + body)
-
-
-async def serve(port: int) -> None:
-    """Be the target, until the process is ended."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Target, "127.0.0.1", port, backlog=4096)
-    await server.serve_forever()
+def connections(target: servers.Server) -> int:
+    """How many connections it has been given, this one left out."""
+    return json.loads(target.get("/connections")[1])["connections"] - 1
 
 
 async def call(kind: str, at_once: int, seconds: float, url: str) -> dict[str, float]:
@@ -126,7 +100,7 @@ async def call(kind: str, at_once: int, seconds: float, url: str) -> dict[str, f
 
 def measure(kind: str, at_once: int, seconds: float, target: servers.Server) -> dict[str, float]:
     """``call()``, in a process of its own."""
-    before = int(target.get("/_made")[1])
+    before = connections(target)
     command = [sys.executable, __file__, "--child", kind, str(at_once), str(seconds), target.url]
     done = subprocess.run(
         command,
@@ -135,7 +109,8 @@ def measure(kind: str, at_once: int, seconds: float, target: servers.Server) -> 
         check=True,
         preexec_fn=lambda: os.sched_setaffinity(0, {servers.SERVER_CORE}),
     )
-    made = int(target.get("/_made")[1]) - before - 1
+    # The last time it was asked was one more.
+    made = connections(target) - before - 1
     return json.loads(done.stdout) | {"new": made}
 
 
@@ -155,10 +130,10 @@ def main() -> None:
     )
     port = servers.free_port()
     result = {}
-    command = [sys.executable, __file__, "--target", str(port)]
+    command = [sys.executable, "-m", "split_deploy.bench.slow", "--port", str(port)]
     with servers.process(command, servers.LOAD_CORE) as pid:
         target = servers.Server("target", pid, port=port)
-        servers.wait_for(lambda: target.get("/_made")[0] == 200, pid)
+        servers.wait_for(lambda: target.get("/connections")[0] == 200, pid)
         how = measure_view if given.view else measure
         for at_once in map(int, given.at_once.split(",")):
             print(f"{at_once} at once", file=sys.stderr)
@@ -186,11 +161,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--target"]:
-        import uvloop
-
-        uvloop.run(serve(int(sys.argv[2])))
-    elif sys.argv[1:2] == ["--child"]:
+    if sys.argv[1:2] == ["--child"]:
         import uvloop
 
         kind_, number_, seconds_, url_ = sys.argv[2:]

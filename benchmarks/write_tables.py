@@ -3,7 +3,8 @@
     python benchmarks/write_tables.py FOLDER
 
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
-``outbound_view.json`` and so on. In the pages below a table that stands below
+``outbound_view.json`` and so on. ``report.json``, ``report_more.json`` and the like are what
+``make bench`` has written, of some workloads each. In the pages below a table that stands below
 ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
 """
 
@@ -14,10 +15,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import _bars
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("measurements", "outbound", "async-database", "choosing", "tuning")
+    for name in ("measurements", "outbound", "async-database", "choosing", "benchmark", "tuning")
 ]
 _TABLE = re.compile(
     r"(?P<marker><!-- (?P<name>[\w ]+): .*? -->\n)"
@@ -48,7 +53,7 @@ def rows(head: Iterable[str], body: Iterable[Iterable[object]]) -> str:
 
 def machine(found: dict[str, Any]) -> str:
     """What it was measured on, as a line below the table."""
-    about = found["machine"]
+    about = found["machine"] | found.get("versions", {})
     return (
         f"\nPython {about['python']}, Django {about['django']}, "
         f"{about['cores']} cores of {about['cpu']}."
@@ -191,22 +196,120 @@ def async_database(found: dict[str, Any]) -> str:
     )
 
 
-def ways(key: str) -> Callable[[dict[str, Any]], str]:
+def topologies(found: dict[str, Any]) -> str:
+    """What was compared, and how many processes and threads each had."""
+
+    def servers(topology: dict[str, Any]) -> str:
+        return ", ".join(
+            f"{each['number']} {'process' if each['number'] == 1 else 'processes'} of "
+            f"{each['server']}" + (f" for {each['role']} views" if each["role"] != "mixed" else "")
+            for each in topology["processes"]
+        )
+
+    return rows(
+        ["", "processes", "threads", "started in, s"],
+        (
+            [
+                topology["title"],
+                servers(topology),
+                topology["threads_note"]
+                or f"{topology['processes'][0]['threads']} in each process",
+                number(topology["start_seconds"] or 0),
+            ]
+            for topology in found["topologies"]
+            if not topology["skipped"]
+        ),
+    )
+
+
+def workloads(key: str, choose: Callable[[dict[str, Any]], bool]) -> Callable[..., str]:
+    """A figure of the workloads that ``choose`` takes, by topology."""
+
     def table(found: dict[str, Any]) -> str:
-        workloads = found["workloads"]
-        names = list(workloads["page"])
+        titles = {each["name"]: each["title"] for each in found["topologies"]}
+        chosen = [each for each in found["workloads"] if choose(each)]
+        names = [
+            name
+            for name in titles
+            if any(result["topology"] == name for each in chosen for result in each["results"])
+        ]
+
+        def cells(workload: dict[str, Any]) -> Iterable[str]:
+            by_name = {each["topology"]: each["figures"] for each in workload["results"]}
+            for name in names:
+                figure = by_name.get(name, {}).get(key)
+                yield number(figure["median"]) if figure else ""
+
         return rows(
-            ["", *names],
-            (
-                [
-                    workload,
-                    *(number(series[name][key]) if name in series else "" for name in names),
-                ]
-                for workload, series in workloads.items()
-            ),
+            ["", *(titles[name] for name in names)],
+            ([each["title"], *cells(each)] for each in chosen),
         )
 
     return table
+
+
+def _is_load(workload: dict[str, Any]) -> bool:
+    return not workload["streams"] and not _is_mixture(workload)
+
+
+def _is_mixture(workload: dict[str, Any]) -> bool:
+    return not workload["streams"] and "beside" in workload["title"]
+
+
+def streams_kept(found: dict[str, Any]) -> str:
+    """What streams cost: memory and threads of those that are idle, lateness of those that tick."""
+    titles = {each["name"]: each["title"] for each in found["topologies"]}
+
+    def body() -> Iterable[Iterable[object]]:
+        for workload in found["workloads"]:
+            for result in workload["results"] if workload["streams"] else ():
+                figures = {name: each["median"] for name, each in result["figures"].items()}
+                yield [
+                    workload["title"],
+                    titles[result["topology"]],
+                    number(figures["bytes_per_stream"] / 1024)
+                    if "bytes_per_stream" in figures
+                    else "",
+                    number(figures["threads"]),
+                    number(figures["tick_p99_ms"]) if "tick_p99_ms" in figures else "",
+                ]
+
+    return rows(["", "", "KB a stream", "threads", "an event is late, p99, ms"], body())
+
+
+def growth(found: dict[str, Any]) -> str:
+    """What each curve costs at its first and its last value, and how that grows."""
+    titles = {each["name"]: each["title"] for each in found["topologies"]}
+    units = {"cpu_us": (1, "µs a request"), "bytes_per_stream": (1024, "KB a stream")}
+
+    def body() -> Iterable[Iterable[object]]:
+        for curve in found["curves"]:
+            for result in curve["results"]:
+                if not result["growth"]:
+                    continue
+                scale, unit = units[result["growth"]["figure"]]
+                costs = [
+                    f"{number(point['figures'][result['growth']['figure']]['median'] / scale)}"
+                    for point in result["points"]
+                    if result["growth"]["figure"] in point["figures"]
+                ]
+                values = [f"{point['value']:,}" for point in result["points"]]
+                yield [
+                    f"{curve['title']}: {', '.join(values)}",
+                    titles[result["topology"]],
+                    f"{', '.join(costs)} {unit}",
+                    result["growth"]["verdict"],
+                ]
+
+    return rows(["", "", "cost", "grows"], body())
+
+
+def bars(found: dict[str, Any]) -> str:
+    """What was to be reached."""
+    return rows(
+        ["", "bar", "measured"],
+        ([what, bar, measured] for what, bar, measured in _bars.measured(found)),
+    )
 
 
 def what_helps(found: dict[str, Any]) -> str:
@@ -271,6 +374,17 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "outbound counts": ("outbound", outbound_counts),
     "outbound_view": ("outbound_view", outbound),
     "async_database": ("async_database", async_database),
+    "report topologies": ("report", topologies),
+    "report": ("report", workloads("requests_per_second", _is_load)),
+    "report hops": ("report", workloads("hops", _is_load)),
+    "report mixtures": ("report", workloads("requests_per_second", _is_mixture)),
+    "report mixtures p99": ("report", workloads("open_p99_ms", _is_mixture)),
+    "report bars": ("report", bars),
+    "report_more": ("report_more", workloads("requests_per_second", _is_load)),
+    "report_more streams": ("report_more", streams_kept),
+    "report_calls": ("report_calls", workloads("requests_per_second", _is_load)),
+    "report_streams": ("report_streams", streams_kept),
+    "report_curves growth": ("report_curves", growth),
     **{
         f"what_helps {group}": (f"what_helps_{group}", what_helps)
         for group in ("sync", "async", "cores", "file", "code")
@@ -278,9 +392,6 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "what_helps async p99": ("what_helps_async", what_helps_p99),
     "what_helps sync p99": ("what_helps_sync", what_helps_p99),
     "what_helps start": ("what_helps_start", what_helps_start),
-    "ways": ("ways", ways("requests_per_second")),
-    "ways p50": ("ways", ways("p50_ms")),
-    "ways p99": ("ways", ways("p99_ms")),
 }
 
 
@@ -292,7 +403,9 @@ def main(folder: Path) -> None:
         path = folder / f"{file}.json"
         if not path.exists():
             return match[0]
-        found = json.loads(path.read_text().splitlines()[-1])
+        text = path.read_text()
+        # The scripts print one line, after whatever else they say.
+        found = json.loads(text if file.startswith("report") else text.splitlines()[-1])
         return match["marker"] + make(found) + machine(found) + "\n"
 
     for page in PAGES:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import split_deploy
+from split_deploy.bench import cli as bench
 from split_deploy.checks import cli as check
 from split_deploy.nginx import cli as nginx
 from split_deploy.run import cli as run
@@ -13,6 +14,7 @@ _SUBCOMMANDS = {
     "run": (run, "start the instances and nginx in front of them, on this machine"),
     "check": (check, "run the system checks for both roles"),
     "nginx": (nginx, "print the nginx configuration"),
+    "bench": (bench, "measure the project in every topology, side by side"),
 }
 
 

@@ -5,6 +5,7 @@ other instance's URLs. A developer's shell must not decide what they see.
 """
 
 import os
+import signal
 
 FOREIGN = (
     "ACCESS_LOG",
@@ -22,3 +23,7 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["DJANGO_ENV"] = "test"
 os.environ["DJANGO_DOTENV"] = ""
+# Under nohup, or in the background of a script, these are ignored, and so they would be by what the
+# tests start and then stop with them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)

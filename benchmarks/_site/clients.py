@@ -1,9 +1,12 @@
-"""The HTTP clients that the view ``fetch`` compares, all open for as long as the server runs."""
+"""The HTTP clients of the views, all open for as long as the server runs.
+
+``fetch`` compares those of each kind; the other views have "this project", under each topology.
+"""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache, partial
 from typing import Any, Final
 
 import httpx
@@ -12,22 +15,24 @@ from app.connection_pool import PooledTransport
 
 MANY: Final = 1000
 TIMEOUT: Final = httpx.Timeout(30.0, pool=60.0)
+LIMITS: Final = httpx.Limits(
+    max_connections=MANY, max_keepalive_connections=MANY, keepalive_expiry=30
+)
 
 
 def make(kind: str) -> httpx.AsyncClient:
     """Return a client of ``kind``. Raises ``ImportError`` for one whose package isn't installed."""
-    many = httpx.Limits(max_connections=MANY, max_keepalive_connections=MANY, keepalive_expiry=30)
     common: dict[str, Any] = {"timeout": TIMEOUT, "trust_env": False}
     if kind == "httpx":
         return httpx.AsyncClient(**common)
     if kind == "httpx, high limits":
-        return httpx.AsyncClient(limits=many, **common)
+        return httpx.AsyncClient(limits=LIMITS, **common)
     if kind == "this project":
-        return httpx.AsyncClient(transport=PooledTransport(many), **common)
+        return httpx.AsyncClient(transport=PooledTransport(LIMITS), **common)
     if kind == "httpx-aiohttp":
         from httpx_aiohttp import HttpxAiohttpClient
 
-        return HttpxAiohttpClient(limits=many, **common)
+        return HttpxAiohttpClient(limits=LIMITS, **common)
     raise ValueError(kind)
 
 
@@ -69,12 +74,16 @@ async def call(kind: str, url: str) -> None:
     await calls[kind](url)
 
 
-_sync_client = cache(partial(httpx.Client, timeout=TIMEOUT, trust_env=False))
+_sync_clients: list[httpx.Client] = []
+_making = threading.Lock()
 
 
 def call_sync(url: str) -> None:
-    """Make one that blocks, with a client for all threads."""
-    _sync_client().get(url)
+    """Make one that blocks, with a client for all threads, which is made with the first one."""
+    with _making:
+        if not _sync_clients:
+            _sync_clients.append(httpx.Client(timeout=TIMEOUT, limits=LIMITS, trust_env=False))
+    _sync_clients[0].get(url)
 
 
 @asynccontextmanager

@@ -1,5 +1,5 @@
-"""Both URLconfs, for the ways that have one instance."""
+"""Both URLconfs, in the order in which nginx looks in front of two instances."""
 
 from benchmarks._site import async_urls, sync_urls
 
-urlpatterns = [*sync_urls.urlpatterns, *async_urls.urlpatterns]
+urlpatterns = [*async_urls.urlpatterns, *sync_urls.urlpatterns]

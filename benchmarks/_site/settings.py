@@ -1,9 +1,12 @@
-"""``BENCHMARK_STACK`` says who serves, ``BENCHMARK_MIDDLEWARE`` with what, and so on."""
+"""``BENCHMARK_STACK`` says who serves, ``BENCHMARK_MIDDLEWARE`` with what, and so on.
+
+For the scripts beside this folder, with ``stacks.py``; ``bench.toml`` has the modules of the roles.
+"""
 
 import os
 
-import environ
-
+from benchmarks._site import common
+from benchmarks._site.common import *  # noqa: F403
 from benchmarks._startproject import SEVEN
 from split_deploy.middleware import native
 
@@ -11,31 +14,8 @@ STACK = os.environ.get("BENCHMARK_STACK", "native")
 IS_SYNC = STACK == "gthread"
 IS_NATIVE = STACK in {"native", "instance"}
 
-SECRET_KEY = "for measurements alone, on this machine and for a minute"
-ALLOWED_HOSTS = ["*"]
-USE_TZ = True
 ROOT_URLCONF = "benchmarks._site.sync_urls" if IS_SYNC else "benchmarks._site.async_urls"
-#: Whether one instance serves all.
-IS_MIXED = os.environ.get("BENCHMARK_URLS") == "mixed"
-if IS_MIXED:
-    ROOT_URLCONF = "benchmarks._site.mixed_urls"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = [
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "split_deploy",
-]
-SPLIT_DEPLOY = {
-    "ROLE": "sync" if IS_SYNC else "mixed" if IS_MIXED else "async",
-    "SYNC_URLCONF": "benchmarks._site.sync_urls",
-    "ASYNC_URLCONF": "benchmarks._site.async_urls",
-    "SYNC_SETTINGS": "benchmarks._site.sync_settings",
-    "ASYNC_SETTINGS": "benchmarks._site.settings",
-    "THREADS": int(os.environ.get("BENCHMARK_THREADS", "8")),
-    "LIFESPAN": ["benchmarks._site.clients.lifespan"],
-}
+SPLIT_DEPLOY = common.SPLIT_DEPLOY | {"ROLE": "sync" if IS_SYNC else "async"}
 
 MIDDLEWARE = SEVEN if os.environ.get("BENCHMARK_MIDDLEWARE", "seven") == "seven" else []
 if IS_NATIVE:
@@ -66,32 +46,26 @@ LOGGING = {
     ),
 }
 
-# PostgreSQL, in a schema of its own, or a database that nothing opens.
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "var/unused.sqlite3"}}
-if url := os.environ.get("BENCHMARK_DATABASE_URL"):
-    DATABASES["default"] = environ.Env.db_url_config(url)
-    DATABASES["default"]["OPTIONS"] = {
-        "options": "-c search_path=benchmarks",
-        "application_name": f"benchmark-{os.getpid()}",
+# For most of the scripts a database that nothing opens.
+DATABASES = common.DATABASES | {"default": common.postgresql(common.DATABASE_URL)}
+if os.environ.get("BENCHMARK_DATABASE_POOL"):
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": SPLIT_DEPLOY["THREADS"],
+        "timeout": 60,
     }
-    if os.environ.get("BENCHMARK_DATABASE_POOL"):
-        DATABASES["default"]["OPTIONS"]["pool"] = {
-            "min_size": 1,
-            "max_size": SPLIT_DEPLOY["THREADS"],
-            "timeout": 60,
-        }
-    elif IS_SYNC or IS_NATIVE:
-        # Under stock ASGI no connection would ever be used again, so Django says to leave it at 0:
-        # https://docs.djangoproject.com/en/stable/ref/databases/#persistent-connections
-        DATABASES["default"]["CONN_MAX_AGE"] = 60
-    if _connections := int(os.environ.get("BENCHMARK_ASYNC_DATABASE", "0")):
-        # As settings/components/async_database.py has it.
-        INSTALLED_APPS.append("django_async_backend")
-        ASYNC_BACKEND_DISABLE_REQUEST_SIGNALS = True
-        MIDDLEWARE.append("split_deploy.middleware.async_database.AsyncDatabaseMiddleware")
-        DATABASES["default"]["ENGINE"] = "split_deploy.async_database.postgresql"
-        DATABASES["default"]["OPTIONS"]["async_pool"] = {
-            "min_size": 0,
-            "max_size": _connections,
-            "timeout": 60,
-        }
+elif IS_SYNC or IS_NATIVE:
+    # Under stock ASGI no connection would ever be used again, so Django says to leave it at 0:
+    # https://docs.djangoproject.com/en/stable/ref/databases/#persistent-connections
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+if _connections := int(os.environ.get("BENCHMARK_ASYNC_DATABASE", "0")):
+    # As settings/components/async_database.py has it.
+    INSTALLED_APPS = [*common.INSTALLED_APPS, "django_async_backend"]
+    ASYNC_BACKEND_DISABLE_REQUEST_SIGNALS = True
+    MIDDLEWARE.append("split_deploy.middleware.async_database.AsyncDatabaseMiddleware")
+    DATABASES["default"]["ENGINE"] = "split_deploy.async_database.postgresql"
+    DATABASES["default"]["OPTIONS"]["async_pool"] = {
+        "min_size": 0,
+        "max_size": _connections,
+        "timeout": 60,
+    }

@@ -1,7 +1,7 @@
-"""The same as ``settings``, for Gunicorn."""
+"""The sync instance: ``wsgi.py``, ``sync_urls.py``."""
 
-import os
+from benchmarks._site import common
+from benchmarks._site.common import *  # noqa: F403
 
-os.environ["BENCHMARK_STACK"] = "gthread"
-
-from benchmarks._site.settings import *  # noqa: F403
+ROOT_URLCONF = "benchmarks._site.sync_urls"
+SPLIT_DEPLOY = common.SPLIT_DEPLOY | {"ROLE": "sync"}

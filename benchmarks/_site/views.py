@@ -1,16 +1,20 @@
-"""Each view in the shapes that are compared."""
+"""Pages that answer at once, each in the shapes that are compared: sync, and async."""
 
-import asyncio
-import os
-from collections.abc import AsyncIterator
+import datetime
+import json
+import random
 
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Func, TextField, Value
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
 
-from benchmarks._site import clients
-from split_deploy import EventStreamResponse, ServerSentEvent, blocking_first, io
+from benchmarks._site.models import Entry
 from split_deploy.async_database import objects
+
+#: How many entries ``prepare.py`` makes, with primary keys from 1 on.
+ENTRIES = 100
 
 
 async def json_async(request: HttpRequest) -> HttpResponse:
@@ -19,6 +23,50 @@ async def json_async(request: HttpRequest) -> HttpResponse:
 
 def json_sync(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"message": "Hello, World!"})
+
+
+ROWS = [
+    {
+        "number": number,
+        "title": f"Entry & number {number}",
+        "text": "What stands in it, of which a page that lists them shows the beginning. " * 3,
+        "created": datetime.date(2026, 1, number),
+    }
+    for number in range(1, 21)
+]
+
+
+def page_sync(request: HttpRequest) -> HttpResponse:
+    """A list of 20 rows, which are in memory, with the name of the user and a form."""
+    return render(request, "benchmarks/page.html", {"rows": ROWS})
+
+
+async def page_async(request: HttpRequest) -> HttpResponse:
+    """The same; a template can't await the user."""
+    user = await request.auser()
+    return render(request, "benchmarks/page.html", {"rows": ROWS, "user": user})
+
+
+def read_sync(request: HttpRequest, using: str) -> HttpResponse:
+    entry = Entry.objects.using(using).get(pk=random.randint(1, ENTRIES))
+    return JsonResponse({"pk": entry.pk, "text": entry.text})
+
+
+async def read_async(request: HttpRequest, using: str) -> HttpResponse:
+    entry = await Entry.objects.using(using).aget(pk=random.randint(1, ENTRIES))
+    return JsonResponse({"pk": entry.pk, "text": entry.text})
+
+
+@csrf_exempt
+def write_sync(request: HttpRequest, using: str) -> HttpResponse:
+    entry = Entry.objects.using(using).create(text=json.loads(request.body)["text"])
+    return JsonResponse({"pk": entry.pk}, status=201)
+
+
+@csrf_exempt
+async def write_async(request: HttpRequest, using: str) -> HttpResponse:
+    entry = await Entry.objects.using(using).acreate(text=json.loads(request.body)["text"])
+    return JsonResponse({"pk": entry.pk}, status=201)
 
 
 async def orm_async(request: HttpRequest) -> HttpResponse:
@@ -56,57 +104,3 @@ def session_sync(request: HttpRequest) -> HttpResponse:
     return JsonResponse(
         {"user": request.user.get_username()}, status=200 if request.user.pk else 401
     )
-
-
-HEARTBEAT = float(os.environ.get("BENCHMARK_HEARTBEAT", "15"))
-# What a stream waits for is not what is measured: one event for all.
-_silence = asyncio.Event()
-
-
-async def events(request: HttpRequest) -> EventStreamResponse:
-    """An event, and then silence."""
-    return EventStreamResponse(_events(), heartbeat=HEARTBEAT)
-
-
-async def _events() -> AsyncIterator[ServerSentEvent]:
-    yield ServerSentEvent(data="hello")
-    await _silence.wait()
-
-
-async def plain_stream(request: HttpRequest) -> StreamingHttpResponse:
-    """The same without help."""
-    return StreamingHttpResponse(_chunks(), content_type="text/event-stream")
-
-
-async def _chunks() -> AsyncIterator[bytes]:
-    yield b"data: hello\n\n"
-    await _silence.wait()
-
-
-async def fetch(request: HttpRequest, kind: str) -> HttpResponse:
-    """Call another server."""
-    await clients.call(kind.replace("_", " "), os.environ["BENCHMARK_TARGET"])
-    return JsonResponse({"message": "fetched"})
-
-
-def call_sync(request: HttpRequest) -> HttpResponse:
-    """A query, a call that takes 100 ms, and a query."""
-    pk = ContentType.objects.get(app_label="auth", model="user").pk
-    clients.call_sync(os.environ["BENCHMARK_TARGET"])
-    return JsonResponse({"model": ContentType.objects.filter(pk=pk).get().model})
-
-
-async def call_async(request: HttpRequest) -> HttpResponse:
-    """The same with ``await``."""
-    pk = (await ContentType.objects.aget(app_label="auth", model="user")).pk
-    await clients.call("this project", os.environ["BENCHMARK_TARGET"])
-    return JsonResponse({"model": (await ContentType.objects.filter(pk=pk).aget()).model})
-
-
-@blocking_first
-async def call_blocking_first(request: HttpRequest) -> HttpResponse:
-    """The same in a thread but for the call."""
-    pk = ContentType.objects.get(app_label="auth", model="user").pk
-    async with io:
-        await clients.call("this project", os.environ["BENCHMARK_TARGET"])
-    return JsonResponse({"model": ContentType.objects.filter(pk=pk).get().model})

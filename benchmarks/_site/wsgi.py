@@ -1,9 +1,9 @@
-"""For Gunicorn."""
+"""The sync instance."""
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks._site.settings")
+from split_deploy.wsgi import get_sync_application
 
-from django.core.wsgi import get_wsgi_application
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks._site.sync_settings")
 
-application = get_wsgi_application()
+application = get_sync_application()

@@ -130,19 +130,6 @@ def test_endurance_says_what_grew():
 
 
 @needs_wrk
-def test_the_ways_are_measured_side_by_side():
-    require_postgres()
-    found = run("ways", "--seconds", "1", "--rounds", "1", "--connections", "8", "--threads", "2")
-
-    ways = {"WSGI", "ASGI, stock Django", "ASGI, native", "split"}
-    for name in ("page", "async page", "call", "page beside calls, alone"):
-        assert found["workloads"][name].keys() == ways
-        assert all(each["requests_per_second"] > 0 for each in found["workloads"][name].values())
-    # Blocking-first needs the pool of threads that stock Django hasn't.
-    assert found["workloads"]["call, blocking-first"].keys() == {"ASGI, native", "split"}
-
-
-@needs_wrk
 @pytest.mark.parametrize(
     ("group", "names"),
     [

@@ -1,0 +1,56 @@
+"""What the split is to reach against its rivals, and what a report of ``make bench`` has of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what it is, the bar, and what was measured.
+
+    Of several rivals of a kind it is the best in the workload at hand, so that no ratio is one to a
+    weak server.
+    """
+    groups = {each["name"]: each["group"] for each in report["topologies"]}
+    titles = {each["name"]: each["title"] for each in report["topologies"]}
+    found = {each["name"]: each for each in report["workloads"]}
+
+    def figures(workload: str) -> dict[str, dict[str, Any]]:
+        return {each["topology"]: each["figures"] for each in found[workload]["results"]}
+
+    def against(
+        what: str, workload: str, group: str, bar: float, figure: str = "requests_per_second"
+    ) -> Iterator[tuple[str, str, str]]:
+        if workload not in found:
+            return
+        is_rate = figure == "requests_per_second"
+        rivals = {
+            name: each[figure]["median"]
+            for name, each in figures(workload).items()
+            if groups[name] == group and figure in each
+        }
+        if not rivals:
+            return
+        name = (max if is_rate else min)(rivals, key=lambda each: rivals[each])
+        own = figures(workload)["split"][figure]["median"]
+        times = own / rivals[name] if rivals[name] else float("inf")
+        yield (
+            f"{what}, against {titles[name]}",
+            f"at least {bar:g} times" if is_rate else f"at most {bar:g} times",
+            f"{times:.3g} times",
+        )
+
+    yield from against("sync page", "json", "asgi", 5)
+    yield from against("async page", "json-async", "asgi", 7)
+    page = "sync ORM page beside 64 outbound calls"
+    yield from against(page, "read-beside-outbound-64", "asgi", 5)
+    yield from against(page, "read-beside-outbound-64", "wsgi", 20)
+    p99 = f"p99 of the {page}"
+    yield from against(p99, "read-beside-outbound-64", "asgi", 0.2, "open_p99_ms")
+    yield from against(p99, "read-beside-outbound-64", "wsgi", 0.2, "open_p99_ms")
+    if {"alone-read", "read-beside-outbound-64"} <= found.keys():
+        loaded = figures("read-beside-outbound-64")["split"]["open_p99_ms"]["median"]
+        unloaded = figures("alone-read")["split"]["open_p99_ms"]["median"]
+        yield f"{p99}, against its own alone", "at most 1.5 times", f"{loaded / unloaded:.3g} times"
+    page = "async page beside CPU-bound sync views"
+    yield from against(page, "json-async-beside-burn", "asgi", 30)
+    yield from against(page, "json-async-beside-burn", "native", 6)

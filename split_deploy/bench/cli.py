@@ -1,0 +1,174 @@
+"""Measure the project's own URLs, or a benchmark's, in every topology, side by side."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+#: The exit status for what can't be begun, for what wasn't measured whole, and of Ctrl-C.
+_CANNOT_START: Final = 2
+_INCOMPLETE: Final = 1
+_INTERRUPTED: Final = 130
+
+_PACKAGES: Final = ("psutil", "matplotlib", "rich", "httptools", "uvicorn", "gunicorn")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``split-deploy bench``."""
+    parser.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        default=Path("bench.toml"),
+        help="what is to be measured [%(default)s]",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="the workloads with quick = true, in two minutes"
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="this workload or curve alone (repeatable)",
+    )
+    parser.add_argument(
+        "--topology",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="this topology alone, in what has it (repeatable)",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("bench"),
+        help="where report.json, report.html and charts/ are written [%(default)s]",
+    )
+    parser.add_argument(
+        "--seconds", type=float, help="of load for a measurement, instead of the file's"
+    )
+    parser.add_argument("--rounds", type=int, help="measurements of each, instead of the file's")
+    parser.add_argument(
+        "--no-pin", action="store_true", help="don't keep servers and load on cores of their own"
+    )
+    parser.add_argument(
+        "--nginx", default=os.environ.get("NGINX", ""), metavar="PATH", help="the nginx to run"
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("REPORT", "REPORT"),
+        help="measure nothing; say which figures of two report.json differ by more than they vary",
+    )
+
+
+def handle(namespace: argparse.Namespace) -> int:
+    """Return 0, 1 if something failed to be measured or differs, 2 if it can't start, or 130."""
+    if namespace.compare:
+        return _compare(*namespace.compare)
+    if missing := [name for name in _PACKAGES if find_spec(name) is None]:
+        return _refused(
+            f"{', '.join(missing)} is not installed here. Install what the benchmark needs with: "
+            'pip install "django-split-deploy[bench,servers]"'
+        )
+    if shutil.which("wrk") is None:
+        return _refused(
+            "There is no wrk on PATH, which makes the load. Install it: apt-get install wrk, or "
+            "brew install wrk."
+        )
+    return _measure(namespace)
+
+
+def _measure(namespace: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from split_deploy.bench.config import Config, ConfigError
+    from split_deploy.bench.report.live import Live
+    from split_deploy.bench.report.write import ReportError, write
+    from split_deploy.bench.run import Bench, Options
+    from split_deploy.run.options import OptionsError, find_nginx
+
+    try:
+        config = Config.read(namespace.file)
+        given = {
+            name: value
+            for name in ("seconds", "rounds")
+            if (value := getattr(namespace, name)) is not None
+        }
+        for name, value in given.items():
+            if not value > 0:
+                raise ConfigError(f"--{name} is {value}: it has to be more than 0.")
+        config = replace(config, run=replace(config.run, **given))
+        options = Options(
+            command=_command(namespace),
+            nginx=find_nginx(namespace.nginx),
+            quick=namespace.quick,
+            pin=not namespace.no_pin,
+            only=tuple(namespace.only),
+            topologies=tuple(namespace.topology),
+        )
+        with Live() as live:
+            bench = Bench(config, options, live)
+            bench.run()
+    except (ConfigError, OptionsError) as error:
+        return _refused(str(error))
+    report = bench.report()
+    if not report["workloads"] and not report["curves"]:
+        print("split-deploy bench: nothing was measured.", file=sys.stderr)
+        return _INTERRUPTED if bench.interrupted else _INCOMPLETE
+    try:
+        written = write(report, namespace.output)
+    except ReportError as error:
+        print(f"split-deploy bench: {error}", file=sys.stderr)
+        return _INCOMPLETE
+    for path in written:
+        if path.suffix in {".json", ".html"}:
+            print(path)
+    if bench.interrupted:
+        return _INTERRUPTED
+    return _INCOMPLETE if bench.failed else 0
+
+
+def _command(namespace: argparse.Namespace) -> str:
+    """Return what was asked for, but for where it is written."""
+    given = ["split-deploy", "bench", str(namespace.file)]
+    given += ["--quick"] if namespace.quick else []
+    given += [f"--only={name}" for name in namespace.only]
+    given += [f"--topology={name}" for name in namespace.topology]
+    given += [
+        f"--{name}={value:g}"
+        for name in ("seconds", "rounds")
+        if (value := getattr(namespace, name)) is not None
+    ]
+    given += ["--no-pin"] if namespace.no_pin else []
+    return " ".join(given)
+
+
+def _refused(message: str) -> int:
+    print(f"split-deploy bench: {message}", file=sys.stderr)
+    return _CANNOT_START
+
+
+def _compare(first: Path, second: Path) -> int:
+    from split_deploy.bench.compare import compare
+
+    try:
+        reports = [json.loads(path.read_text(encoding="utf-8")) for path in (first, second)]
+        found = list(compare(*reports))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _refused(f"{first} and {second} are not two reports: {error!r}")
+    differing = [each for each in found if not each.agree]
+    for each in differing:
+        print(each)
+    print(
+        f"{len(found) - len(differing)} of {len(found)} figures agree within the ranges of "
+        "their rounds."
+    )
+    return _INCOMPLETE if differing else 0

@@ -1,0 +1,50 @@
+"""Two reports, held against each other: what differs by more than both say that it varies."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+#: What is worth a line; the rest of the figures follow from these.
+_FIGURES: Final = (
+    *("requests_per_second", "p50_ms", "p99_ms", "open_p99_ms", "cpu_us", "memory_bytes"),
+    *("bytes_per_stream", "tick_p99_ms"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A figure of one workload on one topology in two reports."""
+
+    workload: str
+    topology: str
+    figure: str
+    #: Medians.
+    first: float
+    second: float
+    #: Whether the ranges of the rounds overlap.
+    agree: bool
+
+    def __str__(self) -> str:
+        change = f"{self.second / self.first - 1:+.0%}" if self.first else "from 0"
+        return (
+            f"{self.workload}, {self.topology}, {self.figure}: "
+            f"{self.first:,.5g} and {self.second:,.5g} ({change})"
+        )
+
+
+def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Difference]:
+    """Yield each figure that both reports have, in the order of the first."""
+    others = {
+        (workload["name"], result["topology"]): result["figures"]
+        for workload in second["workloads"]
+        for result in workload["results"]
+    }
+    for workload in first["workloads"]:
+        for result in workload["results"]:
+            key = (workload["name"], result["topology"])
+            these, those = result["figures"], others.get(key, {})
+            for figure in _FIGURES:
+                if figure in these and figure in those:
+                    a, b = these[figure], those[figure]
+                    agree = a["low"] <= b["high"] and b["low"] <= a["high"]
+                    yield Difference(*key, figure, a["median"], b["median"], agree)
