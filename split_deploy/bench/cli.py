@@ -168,7 +168,7 @@ def _compare(first: Path, second: Path) -> int:
     for each in differing:
         print(each)
     print(
-        f"{len(found) - len(differing)} of {len(found)} figures agree within the ranges of "
-        "their rounds."
+        f"{len(found) - len(differing)} of {len(found)} figures agree within what their rounds "
+        "vary by."
     )
     return _INCOMPLETE if differing else 0

@@ -1,8 +1,11 @@
-"""Two reports, held against each other: what differs by more than both say that it varies."""
+"""Two reports, held against each other: what differs by more than their rounds vary."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Final
+
+from split_deploy.bench.statistics import interval
 
 #: What is worth a line; the rest of the figures follow from these.
 _FIGURES: Final = (
@@ -21,7 +24,7 @@ class Difference:
     #: Medians.
     first: float
     second: float
-    #: Whether the ranges of the rounds overlap.
+    #: Whether the intervals of the rounds overlap.
     agree: bool
 
     def __str__(self) -> str:
@@ -35,16 +38,22 @@ class Difference:
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Difference]:
     """Yield each figure that both reports have, in the order of the first."""
     others = {
-        (workload["name"], result["topology"]): result["figures"]
+        (workload["name"], result["topology"]): result
         for workload in second["workloads"]
         for result in workload["results"]
     }
     for workload in first["workloads"]:
         for result in workload["results"]:
             key = (workload["name"], result["topology"])
-            these, those = result["figures"], others.get(key, {})
+            if key not in others:
+                continue
             for figure in _FIGURES:
-                if figure in these and figure in those:
-                    a, b = these[figure], those[figure]
-                    agree = a["low"] <= b["high"] and b["low"] <= a["high"]
-                    yield Difference(*key, figure, a["median"], b["median"], agree)
+                these, those = _rounds(result, figure), _rounds(others[key], figure)
+                if these and those:
+                    (low, high), (other_low, other_high) = interval(these), interval(those)
+                    agree = low <= other_high and other_low <= high
+                    yield Difference(*key, figure, median(these), median(those), agree)
+
+
+def _rounds(result: Mapping[str, Any], figure: str) -> list[float]:
+    return [each[figure] for each in result["rounds"] if each.get(figure) is not None]

@@ -135,13 +135,13 @@ class Bench:
     def _measure_all(self, folder: Path) -> None:
         self._folder = folder
         self._count(folder)
+        self._plan()
         curves = self._found.curves
         # These need no other servers than the workloads.
         here = [each for each in curves if each.vary == "connections"]
         if self._found.workloads or here:
             made = [self._servers(each, folder) for each in self._topologies(here)]
             with self._running(made) as running:
-                self._plan(running)
                 if not self._options.quick:
                     self._warm_up(running)
                 number = 0
@@ -266,11 +266,12 @@ class Bench:
     def _rounds(self, workload: Workload) -> int:
         return workload.rounds or self._run.rounds
 
-    def _plan(self, running: Mapping[str, Servers]) -> None:
+    def _plan(self) -> None:
         cells, seconds = 0, 0.0
         for results in self._found.workloads.values():
             workload = results.workload
-            number = len(set(self._names(workload)) & running.keys()) * self._rounds(workload)
+            names = set(self._names(workload)) - self._found.skipped.keys()
+            number = len(names) * self._rounds(workload)
             cells += number
             load = self._run.seconds * (2 if workload.rate and not self._options.quick else 1)
             seconds += number * (load + (_OPENING if workload.streams else 1))

@@ -23,8 +23,8 @@ from split_deploy.nginx import ANY_HOST, Proxy, mime_types, render
 #: Seconds for a start, and for a stop, after which what is left is killed.
 _START: Final = 60.0
 _STOP: Final = 10.0
-#: Two processes of nginx, since each stream takes it two files and a process has a limit.
-_NGINX_PROCESSES: Final = 2
+#: Several processes of nginx, since each stream takes it two files and a process has a limit.
+_NGINX_PROCESSES: Final = 4
 _UNANSWERED: Final = (502, 504)
 
 

@@ -1,11 +1,14 @@
 """What several rounds come to, whether they can be believed, and how a cost grows."""
 
+import math
+import random
+
 import pytest
 
 from split_deploy.bench.compare import compare
 from split_deploy.bench.growth import growth
 from split_deploy.bench.noise import noise
-from split_deploy.bench.statistics import ratio, summaries, summary
+from split_deploy.bench.statistics import interval, ratio, summaries, summary
 
 
 def test_a_summary_has_median_range_and_the_distance_of_the_quartiles():
@@ -18,26 +21,38 @@ def test_only_figures_of_every_round_are_summed_up():
     assert summaries([]) == {}
 
 
+def test_an_interval_is_students_on_logarithms():
+    # Three logs of -0.1, 0 and 0.1: 4.303 * 0.1 / sqrt(3) on each side of 0.
+    low, high = interval([math.exp(-0.1), 1, math.exp(0.1)])
+    assert (math.log(low), math.log(high)) == pytest.approx((-0.24843, 0.24843), abs=1e-5)
+    assert interval([3]) == (3, 3)
+    assert interval([0, 2, 1]) == (0, 2)
+
+
+def test_of_many_runs_of_the_same_nearly_all_intervals_hold_the_truth():
+    chance = random.Random(1)
+    runs = [[chance.lognormvariate(0, 0.2) for _ in range(3)] for _ in range(2000)]
+    held = sum(low <= 1 <= high for low, high in map(interval, runs))
+    assert 0.93 < held / len(runs) < 0.97
+
+
 def test_a_ratio_is_that_of_the_rounds_that_both_have():
     these = {0: {"x": 10.0}, 1: {"x": 20.0}, 2: {"x": 60.0}}
     those = {0: {"x": 5.0}, 2: {"x": 20.0}, 3: {"x": 1.0}}
-    assert ratio(these, those, "x") == {
-        "figure": "x",
-        "median": 2.5,
-        "low": 2,
-        "high": 3,
-        "conclusive": True,
-    }
+    found = ratio(these, those, "x")
+    assert found is not None
+    assert (found["figure"], found["median"]) == ("x", 2.5)
+    low, high = interval([2, 3])
+    assert (found["low"], found["high"]) == pytest.approx((low, high), rel=1e-4)
 
 
 @pytest.mark.parametrize(
     ("those", "conclusive"),
-    [([5, 5], True), ([20, 20], True), ([9, 11], False), ([5], False)],
+    [([5, 5.1, 5], True), ([20, 21, 20], True), ([9, 8, 4], False), ([9, 11], False), ([5], False)],
 )
-def test_a_ratio_is_conclusive_if_all_rounds_are_on_one_side_of_one(those, conclusive):
-    found = ratio(
-        {0: {"x": 10.0}, 1: {"x": 10.0}}, {n: {"x": float(v)} for n, v in enumerate(those)}, "x"
-    )
+def test_a_ratio_is_conclusive_if_one_is_not_in_its_interval(those, conclusive):
+    these = {number: {"x": 10.0} for number in range(len(those))}
+    found = ratio(these, {n: {"x": float(value)} for n, value in enumerate(those)}, "x")
     assert found is not None
     assert found["conclusive"] is conclusive
 
@@ -107,18 +122,19 @@ def test_a_machine_is_unsteady_if_others_take_its_time_or_it_differs_from_itself
     assert bool(found["messages"]) is unsteady
 
 
-def report(low: float, high: float) -> dict:
-    figure = {"median": (low + high) / 2, "spread": 0, "low": low, "high": high}
-    result = {"topology": "split", "figures": {"requests_per_second": figure}}
+def report(*values: float) -> dict:
+    rounds = [{"requests_per_second": value} for value in values]
+    result = {"topology": "split", "rounds": rounds}
     return {"workloads": [{"name": "page", "results": [result]}]}
 
 
-def test_two_reports_agree_where_their_ranges_overlap():
-    (found,) = compare(report(90, 110), report(105, 120))
+def test_two_reports_agree_where_their_intervals_overlap():
+    # Their ranges don't.
+    (found,) = compare(report(95, 100, 105), report(106, 110, 115))
     assert found.agree
-    (found,) = compare(report(90, 110), report(111, 120))
+    (found,) = compare(report(99, 100, 101), report(115, 116, 117))
     assert not found.agree
-    assert str(found) == "page, split, requests_per_second: 100 and 115.5 (+16%)"
+    assert str(found) == "page, split, requests_per_second: 100 and 116 (+16%)"
 
 
 def test_what_only_one_report_has_is_not_compared():
