@@ -2,12 +2,18 @@
 
 import argparse
 import json
+import math
 import os
 import shutil
+import signal
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from split_deploy.bench.run import Bench
 
 #: The exit status for what can't be begun, for what wasn't measured whole, and of Ctrl-C.
 _CANNOT_START: Final = 2
@@ -89,9 +95,13 @@ def handle(namespace: argparse.Namespace) -> int:
 def _measure(namespace: argparse.Namespace) -> int:
     from dataclasses import replace
 
+    # As a Ctrl-C: what was started is stopped, and what was measured is written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
     from split_deploy.bench.config import Config, ConfigError
     from split_deploy.bench.report.live import Live
-    from split_deploy.bench.report.write import ReportError, write
     from split_deploy.bench.run import Bench, Options
     from split_deploy.run.options import OptionsError, find_nginx
 
@@ -103,37 +113,72 @@ def _measure(namespace: argparse.Namespace) -> int:
             if (value := getattr(namespace, name)) is not None
         }
         for name, value in given.items():
-            if not value > 0:
-                raise ConfigError(f"--{name} is {value}: it has to be more than 0.")
+            if not 0 < value < math.inf:
+                raise ConfigError(f"--{name} is {value}: it has to be a number above 0.")
         config = replace(config, run=replace(config.run, **given))
+        if namespace.rounds is not None:
+            workloads = tuple(replace(each, rounds=0) for each in config.workload)
+            config = replace(config, workload=workloads)
         options = Options(
             command=_command(namespace),
             nginx=find_nginx(namespace.nginx),
             quick=namespace.quick,
+            seconds=namespace.seconds,
             pin=not namespace.no_pin,
             only=tuple(namespace.only),
             topologies=tuple(namespace.topology),
         )
+        if problem := _not_writable(namespace.output):
+            raise ConfigError(f"--output {namespace.output} can't be written to: {problem}")
         with Live() as live:
             bench = Bench(config, options, live)
-            bench.run()
+            try:
+                bench.run()
+            except ConfigError:
+                raise
+            except Exception:
+                # A mistake of ours or of a library's: not at the price of an hour.
+                _write(bench, namespace.output)
+                raise
     except (ConfigError, OptionsError) as error:
         return _refused(str(error))
+    is_written = _write(bench, namespace.output)
+    if bench.interrupted:
+        return _INTERRUPTED
+    return 0 if is_written and not bench.failed else _INCOMPLETE
+
+
+def _write(bench: "Bench", output: Path) -> bool:
+    """Write the report, and return whether that was possible."""
+    from split_deploy.bench.report.write import ReportError, write
+
     report = bench.report()
     if not report["workloads"] and not report["curves"]:
         print("split-deploy bench: nothing was measured.", file=sys.stderr)
-        return _INTERRUPTED if bench.interrupted else _INCOMPLETE
+        return False
     try:
-        written = write(report, namespace.output)
+        written = write(report, output)
     except ReportError as error:
         print(f"split-deploy bench: {error}", file=sys.stderr)
-        return _INCOMPLETE
+        return False
+    except KeyboardInterrupt:
+        print(f"split-deploy bench: only {output / 'report.json'} is written.", file=sys.stderr)
+        bench.interrupted = True
+        return False
     for path in written:
         if path.suffix in {".json", ".html"}:
             print(path)
-    if bench.interrupted:
-        return _INTERRUPTED
-    return _INCOMPLETE if bench.failed else 0
+    return True
+
+
+def _not_writable(folder: Path) -> str | None:
+    """Make ``folder``, and return why nothing can be written to it, or ``None``."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return str(error.strerror)
 
 
 def _command(namespace: argparse.Namespace) -> str:
@@ -164,6 +209,10 @@ def _compare(first: Path, second: Path) -> int:
         found = list(compare(*reports))
     except (OSError, ValueError, KeyError, TypeError) as error:
         return _refused(f"{first} and {second} are not two reports: {error!r}")
+    if not found:
+        return _refused(
+            f"{first} and {second} have no figure in common that was measured twice in each."
+        )
     differing = [each for each in found if not each.agree]
     for each in differing:
         print(each)

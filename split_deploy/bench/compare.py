@@ -36,7 +36,7 @@ class Difference:
 
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Difference]:
-    """Yield each figure that both reports have, in the order of the first."""
+    """Yield each figure that both reports have from several rounds, in the order of the first."""
     others = {
         (workload["name"], result["topology"]): result
         for workload in second["workloads"]
@@ -49,7 +49,8 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Dif
                 continue
             for figure in _FIGURES:
                 these, those = _rounds(result, figure), _rounds(others[key], figure)
-                if these and those:
+                # A single value says nothing of what it varies by.
+                if len(these) > 1 and len(those) > 1:
                     (low, high), (other_low, other_high) = interval(these), interval(those)
                     agree = low <= other_high and other_low <= high
                     yield Difference(*key, figure, median(these), median(those), agree)

@@ -1,5 +1,6 @@
 """The TOML file that says what is measured, typed and validated."""
 
+import math
 import re
 import tomllib
 import types
@@ -204,9 +205,10 @@ class Config:
                 raise ValueError(f"{where} is there twice: give each a name of its own.")
             seen.add(each.name)
             _known(each.topologies, f"{where}: topologies")
-            for name in ("path", "wsgi_path"):
-                if (value := getattr(each, name)) and not value.startswith("/"):
-                    raise ValueError(f"{where}: {name} is {value!r}: begin it with a slash.")
+            _verify_path(each.path, f"{where}: path")
+            _verify_path(each.wsgi_path or "/", f"{where}: wsgi_path")
+            for name, value in each.headers.items():
+                _verify_header(name, value, where)
             for name in ("body_size", "period_ms", "connections"):
                 _at_least(0, getattr(each, name), f"{where}: {name}")
             if each.upload_field and not each.body_size:
@@ -224,6 +226,8 @@ class Config:
             if workload.over_time and not (workload.beside and workload.rate):
                 raise ValueError(f"{where}: over_time needs beside and rate.")
             if workload.beside is not None:
+                _verify_path(workload.beside.path, f"{where}: beside.path")
+                _verify_path(workload.beside.wsgi_path or "/", f"{where}: beside.wsgi_path")
                 _at_least(1, workload.beside.connections, f"{where}: beside.connections")
         for curve in self.curve:
             if not _VARY.fullmatch(curve.vary):
@@ -271,8 +275,24 @@ def _filled(value: str, variables: Mapping[str, str]) -> str:
 
 
 def _at_least(least: float, value: float, where: str) -> None:
-    if value < least:
+    if not least <= value < math.inf:
         raise ValueError(f"{where} is {value}: it has to be at least {least}.")
+
+
+def _verify_path(path: str, where: str) -> None:
+    if not path.startswith("/"):
+        raise ValueError(f"{where} is {path!r}: begin it with a slash.")
+    if not path.isascii() or any(char <= " " for char in path):
+        raise ValueError(f"{where} is {path!r}: percent-encode it.")
+
+
+def _verify_header(name: str, value: str, where: str) -> None:
+    try:
+        text = (name + value).encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{where}: the header {name!r} is not Latin-1: encode it.") from error
+    if any(char in text for char in b"\r\n\0"):
+        raise ValueError(f"{where}: the header {name!r} has a line break or a null in it.")
 
 
 def _known(names: tuple[str, ...], where: str) -> None:

@@ -15,6 +15,7 @@ _WARM_UP, _COUNTED = 3, 5
 #: Seconds after an answer in which the rest of its request ends.
 _END: Final = 0.2
 _PATH: Final = "/__bench__/counts"
+_OK: Final = 200
 
 
 def counted(servers: Servers, request: Request) -> Figures:
@@ -25,15 +26,19 @@ def counted(servers: Servers, request: Request) -> Figures:
             if not _is_answered(servers, request):
                 return {}
         time.sleep(_END)
-        found.append(_counts(servers))
+        if (counts := _counts(servers)) is None:
+            return {}
+        found.append(counts)
     before, after = found
     return {name: (after[name] - before[name]) / _COUNTED for name in ("hops", "event_loops")}
 
 
-def _counts(servers: Servers) -> Figures:
+def _counts(servers: Servers) -> Figures | None:
     total: Figures = {"hops": 0, "event_loops": 0}
     for spec in servers.specs:
-        _, body = servers.ask(spec, _PATH)
+        status, body = servers.ask(spec, _PATH)
+        if status != _OK:
+            return None
         each = json.loads(body)
         total = {name: value + each[name] for name, value in total.items()}
     return total

@@ -19,8 +19,7 @@ from split_deploy.bench.topologies import TOPOLOGIES, Size, Topology
 SCHEMA: Final = 1
 #: What has ratios.
 _COMPARED: Final = (
-    *("requests_per_second", "p99_ms", "open_p99_ms", "bytes_per_stream", "tick_p99_ms"),
-    *("cpu_us", "memory_bytes"),
+    *("requests_per_second", "p99_ms", "open_p99_ms", "bytes_per_stream", "tick_p99_ms", "cpu_us"),
 )
 
 
@@ -35,8 +34,9 @@ class Results:
 
     workload: Workload
     rounds: dict[str, dict[int, Figures]] = field(default_factory=dict)
-    #: The first topology a second time.
+    #: One topology a second time, and which.
     again: dict[int, Figures] = field(default_factory=dict)
+    again_of: str = ""
     over_time: dict[str, OverTime] = field(default_factory=dict)
 
 
@@ -102,9 +102,9 @@ class Found:
     def _against_itself(self) -> list[dict[str, Any]]:
         own = []
         for name, results in self.workloads.items():
-            if not results.again:
+            topology = results.again_of
+            if topology not in results.rounds:
                 continue
-            topology = next(iter(results.rounds))
             found = ratio(results.again, results.rounds[topology], "requests_per_second")
             if found is not None:
                 own.append(

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -17,10 +17,13 @@ _START: Final = 10.0
 
 
 @contextmanager
-def prepared(project: Project) -> Iterator[dict[str, str]]:
+def prepared(
+    project: Project, not_undone: Callable[[ConfigError], None]
+) -> Iterator[dict[str, str]]:
     """Run the setup command, yield the variables that it prints, and run the teardown command.
 
-    Raises ``ConfigError`` if one of them fails.
+    Raises ``ConfigError`` if the first fails. ``not_undone`` is told if the second does: what was
+    measured by then is not to be lost for it.
     """
     variables = {}
     try:
@@ -30,7 +33,10 @@ def prepared(project: Project) -> Iterator[dict[str, str]]:
                 variables[name] = value.strip()
         yield variables
     finally:
-        _output(project, "teardown")
+        try:
+            _output(project, "teardown")
+        except ConfigError as error:
+            not_undone(error)
 
 
 @contextmanager
@@ -75,7 +81,7 @@ def _output(project: Project, name: str) -> str:
             text=True,
             check=True,
         ).stdout
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"project.{name} can't be run: {error}") from error
     except subprocess.CalledProcessError as error:
         last = "\n".join(error.stderr.strip().splitlines()[-5:])

@@ -1,7 +1,7 @@
 """A whole run: each workload on each topology, round after round, then the curves."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,6 +42,8 @@ class Options:
     command: str
     nginx: Path
     quick: bool = False
+    #: Of load for a measurement, if that was said: otherwise ``--quick`` has its own.
+    seconds: float | None = None
     pin: bool = True
     #: Names of workloads and curves; none: all.
     only: tuple[str, ...] = ()
@@ -60,7 +62,9 @@ class Bench:
         self._run = config.run
         if options.quick:
             self._run = replace(
-                self._run, seconds=_QUICK_SECONDS, topologies=self._run.quick_topologies
+                self._run,
+                seconds=options.seconds or _QUICK_SECONDS,
+                topologies=self._run.quick_topologies,
             )
         for name in options.topologies:
             if name not in TOPOLOGIES:
@@ -73,6 +77,7 @@ class Bench:
         self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._steal = facts.steal()
         self._hops: dict[tuple[str, str], Figures] = {}
+        self._started_in: dict[str, float] = {}
         self._failures = 0
         #: Whether it ended with Ctrl-C.
         self.interrupted = False
@@ -104,17 +109,21 @@ class Bench:
         Raises ``ConfigError`` if the project can't be prepared.
         """
         project = self._config.project
-        self._project = facts.project_facts(project.mixed_settings, project.env)
         try:
+            self._project = facts.project_facts(project.mixed_settings, project.env)
             with ExitStack() as stack:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
-                self._variables = stack.enter_context(prepared(project))
+                self._variables = stack.enter_context(prepared(project, self._not_undone))
                 late = stack.enter_context(answering_late(self._load_cores))
                 self._env = {"SPLIT_DEPLOY_BENCH_SLOW_URL": late}
                 self._measure_all(folder)
         except KeyboardInterrupt:
             self.interrupted = True
             self._live.message("Interrupted: what was measured is kept.")
+
+    def _not_undone(self, error: ConfigError) -> None:
+        self._failures += 1
+        self._live.message(str(error))
 
     def report(self) -> dict[str, Any]:
         """Return what was found so far, in the shape of report/schema.json."""
@@ -142,11 +151,13 @@ class Bench:
         if self._found.workloads or here:
             made = [self._servers(each, folder) for each in self._topologies(here)]
             with self._running(made) as running:
+                self._found.start_seconds.update(self._started_in)
                 if not self._options.quick:
                     self._warm_up(running)
                 number = 0
                 while self._round(number, running):
                     number += 1
+                self._say_what_is_missing()
                 if not self._options.quick:
                     self._over_time(running)
                 for curve in here:
@@ -207,37 +218,43 @@ class Bench:
         )
 
     @contextmanager
-    def _running(self, made: Sequence[Servers]) -> Iterator[dict[str, Servers]]:
-        """Start ``made``; what doesn't start is left out, and said to be.
+    def _running(self, made: Sequence[Servers], *, curve: str = "") -> Iterator[dict[str, Servers]]:
+        """Start ``made``; what doesn't start is left out, and said to be: of ``curve``, or of all.
 
         One after the other, for the time that each takes, or, for ``--quick``, all at once.
         """
+        self._started_in.clear()
         with ExitStack() as stack:
             running: dict[str, Servers] = {}
             for each in made:
                 stack.callback(each.stop)
             if self._options.quick:
                 for each in made:
-                    if self._starts(each, each.start):
+                    if self._starts(each, each.start, curve):
                         running[each.topology.name] = each
-                for each in made:
-                    if not self._starts(each, each.wait):
-                        running.pop(each.topology.name, None)
+                for each in list(running.values()):
+                    if not self._starts(each, each.wait, curve):
+                        del running[each.topology.name]
             else:
                 for each in made:
                     started = time.monotonic()
-                    if self._starts(each, each.start) and self._starts(each, each.wait):
+                    if self._starts(each, each.start, curve) and self._starts(
+                        each, each.wait, curve
+                    ):
                         running[each.topology.name] = each
                         seconds = rounded(time.monotonic() - started)
-                        self._found.start_seconds[each.topology.name] = seconds
+                        self._started_in[each.topology.name] = seconds
             yield running
 
-    def _starts(self, servers: Servers, step: Any) -> bool:
+    def _starts(self, servers: Servers, step: Callable[[], None], curve: str) -> bool:
         try:
             step()
         except ServerError as error:
-            self._failures += 1
-            self._leave_out(servers.topology, str(error))
+            if curve:
+                self._not_measured(curve, servers, error)
+            else:
+                self._failures += 1
+                self._leave_out(servers.topology, str(error))
             return False
         return True
 
@@ -317,6 +334,7 @@ class Bench:
                 if name == names[0] and self._is_repeated(workload):
                     cell = replace(self._cell(workload, running[name]), rate=0)
                     if again := self._measured(running[name], cell, workload.name):
+                        results.again_of = name
                         results.again[number] = again
         return is_measured
 
@@ -359,6 +377,13 @@ class Bench:
                         )
                     except LoadError as error:
                         self._not_measured(workload.name, running[name], error)
+
+    def _say_what_is_missing(self) -> None:
+        """Say which workloads there was no time for."""
+        missing = [name for name, each in self._found.workloads.items() if not each.rounds]
+        if missing and self._is_over():
+            self._failures += 1
+            self._live.message(f"There was no time for: {', '.join(missing)}.")
 
     def _is_repeated(self, workload: Workload) -> bool:
         """Whether its first topology is measured against itself."""
@@ -458,9 +483,9 @@ class Bench:
                 for each in self._topologies([curve])
                 if each.name in self._names(curve)
             ]
-            with self._running(made) as running:
+            with self._running(made, curve=curve.name) as running:
                 for name, servers in running.items():
-                    seconds = self._found.start_seconds[name]
+                    seconds = self._started_in[name]
                     self._point(curve, value, servers, {"start_seconds": seconds})
 
     def _point(self, curve: Curve, value: int, servers: Servers, more: Figures) -> None:

@@ -150,6 +150,9 @@ class Servers:
                 each.kill()
         for _, process, _ in self._masters:
             process.wait()
+            # What is left of its session, if it was dead before and its children weren't known.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
         self._masters.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -202,7 +202,17 @@ def test_what_does_not_start_is_left_out_with_its_last_words_and_the_rest_is_mea
 
 
 @needs_wrk
-def test_a_quick_run_takes_what_is_quick_and_less_than_two_minutes_by_its_own_clock(tmp_path):
+def test_a_teardown_that_fails_loses_nothing_that_was_measured(tmp_path):
+    broken = PROJECT.replace("{python} -m benchmarks._site.prepare --remove", "false")
+    done, report = bench(tmp_path, broken, "--quick", "--rounds", "1", "--seconds", "0.2")
+    assert done.returncode == 1, done.stderr
+    assert "project.teardown has ended with 1" in done.stderr
+    assert report["workloads"][0]["results"]
+    assert report["parameters"]["seconds"] == 0.2
+
+
+@needs_wrk
+def test_a_quick_run_takes_what_is_quick_on_its_own_topologies(tmp_path):
     done, report = bench(tmp_path, PROJECT + MORE, "--quick")
     assert done.returncode == 0, done.stderr
     assert [each["name"] for each in report["workloads"]] == ["read"]
@@ -221,6 +231,7 @@ def test_a_quick_run_takes_what_is_quick_and_less_than_two_minutes_by_its_own_cl
         (PROJECT.replace('prepare"', 'nowhere"'), "project.setup has ended with 1"),
         (PROJECT.replace('setup = "{python}', 'setup = "no-such-program'), "can't be run"),
         (PROJECT.replace("quick = true", "quik = true"), "did you mean 'quick'"),
+        (PROJECT.replace('setup = "', 'setup = "\\"'), "project.setup can't be run"),
         (None, "There is no"),
     ],
 )
@@ -276,6 +287,8 @@ def test_two_reports_are_compared_by_what_their_rounds_vary_by(tmp_path):
     done = compared(first, written("third.json", 200, 210, 220))
     assert done.returncode == 1
     assert "page, split, requests_per_second: 100 and 210 (+110%)" in done.stdout
+    once = written("once.json", 100)
+    assert compared(once, once).returncode == 2
     (tmp_path / "none.json").write_text("[]")
     assert compared(first, str(tmp_path / "none.json")).returncode == 2
 

@@ -21,7 +21,7 @@ import pytest
 
 from split_deploy.conf import Config
 from split_deploy.nginx import mime_types
-from split_deploy.run.options import _nginx
+from split_deploy.run.options import find_nginx
 from tests.docs.pages import block, matches
 from tests.e2e.stack import ROOT, clean_environment
 
@@ -205,7 +205,7 @@ class Host:
         (self.folder / "nginx.conf").write_text(text)
         (self.folder / "mime.types").write_text(mime_types())
         # The temporary folders that nginx was built with, below its prefix.
-        program = str(_nginx(os.environ.get("NGINX", "")))
+        program = str(find_nginx(os.environ.get("NGINX", "")))
         options = ("-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", "stderr")
         with (self.folder / "nginx.log").open("ab") as log:
             self.processes["nginx"] = subprocess.Popen([program, *options], stderr=log)
