@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from split_deploy.bench.statistics import ratio
+
 
 def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what it is, the bar, and what was measured.
@@ -16,6 +18,11 @@ def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
     def figures(workload: str) -> dict[str, dict[str, Any]]:
         return {each["topology"]: each["figures"] for each in found[workload]["results"]}
+
+    def rounds(workload: str, topology: str) -> dict[int, dict[str, float]]:
+        results = found[workload]["results"]
+        (result,) = [each for each in results if each["topology"] == topology]
+        return dict(enumerate(result["rounds"]))
 
     def against(
         what: str, workload: str, group: str, bar: float, figure: str = "requests_per_second"
@@ -31,12 +38,11 @@ def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         if not rivals:
             return
         name = (max if is_rate else min)(rivals, key=lambda each: rivals[each])
-        own = figures(workload)["split"][figure]["median"]
-        times = own / rivals[name] if rivals[name] else float("inf")
+        times = ratio(rounds(workload, "split"), rounds(workload, name), figure)
         yield (
             f"{what}, against {titles[name]}",
             f"at least {bar:g} times" if is_rate else f"at most {bar:g} times",
-            f"{times:.3g} times",
+            _said(times),
         )
 
     yield from against("sync page", "json", "asgi", 5)
@@ -48,9 +54,17 @@ def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield from against(p99, "read-beside-outbound-64", "asgi", 0.2, "open_p99_ms")
     yield from against(p99, "read-beside-outbound-64", "wsgi", 0.2, "open_p99_ms")
     if {"alone-read", "read-beside-outbound-64"} <= found.keys():
-        loaded = figures("read-beside-outbound-64")["split"]["open_p99_ms"]["median"]
-        unloaded = figures("alone-read")["split"]["open_p99_ms"]["median"]
-        yield f"{p99}, against its own alone", "at most 1.5 times", f"{loaded / unloaded:.3g} times"
+        times = ratio(
+            rounds("read-beside-outbound-64", "split"), rounds("alone-read", "split"), "open_p99_ms"
+        )
+        yield f"{p99}, against its own alone", "at most 1.5 times", _said(times)
     page = "async page beside CPU-bound sync views"
     yield from against(page, "json-async-beside-burn", "asgi", 30)
     yield from against(page, "json-async-beside-burn", "native", 6)
+
+
+def _said(times: dict[str, Any] | None) -> str:
+    if times is None:
+        return "nothing was answered"
+    low, high = (f"{float(f'{times[name]:.2g}'):,g}" for name in ("low", "high"))
+    return f"{times['median']:.3g} times ({low} to {high})"
