@@ -143,6 +143,7 @@ def counted(servers: Servers, path: str, requests: int = 3) -> dict[str, float]:
 
 
 def test_hops_are_counted(servers):
+    # Threads only where each request has its own: elsewhere a pool may still grow.
     group = servers.topology.group
     sync, async_ = counted(servers, "/json/"), counted(servers, "/async/json/")
     read = counted(servers, "/async/read/postgresql/")
@@ -150,17 +151,16 @@ def test_hops_are_counted(servers):
     assert sync["requests"] == async_["requests"] == read["requests"] == 1
     if group == "split":
         assert sync["hops"] == async_["hops"] == 0
-        assert (read["hops"], read["threads_started"]) == (1, 0)
+        assert read["hops"] == 1
     elif group == "native":
         assert (sync["hops"], async_["hops"], read["hops"]) == (1, 0, 1)
-        assert read["threads_started"] == 0
     elif group == "asgi":
         # A thread for each request, to and fro which its middleware go.
         assert async_["hops"] > 5
         assert min(async_["threads_started"], sync["threads_started"]) >= 1
     else:
         # An event loop for each async view, in a thread of its own.
-        assert (sync["hops"], sync["event_loops"], sync["threads_started"]) == (0, 0, 0)
+        assert (sync["hops"], sync["event_loops"]) == (0, 0)
         assert (async_["hops"], async_["event_loops"]) == (1, 1)
     if group != "wsgi":
         assert sync["event_loops"] == async_["event_loops"] == 0
