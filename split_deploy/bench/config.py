@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from split_deploy.bench.load.figures import Request
 from split_deploy.bench.topologies import TOPOLOGIES
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _APPLICATION: Final = re.compile(r"[\w.]+:[\w.]+")
 _VARY: Final = re.compile(r"connections|processes|streams|env:[A-Z][A-Z0-9_]*")
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 class ConfigError(Exception):
@@ -309,7 +312,7 @@ def _known(names: tuple[str, ...], where: str) -> None:
 def _made(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     """Make ``cls`` from a table. Raises ``ValueError`` that names the key."""
     types_ = get_type_hints(cls)
-    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    known = {item.name: item for item in fields(cls)}
     label = where or "the file"
     for key in table:
         if key not in known:

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import quote
@@ -123,8 +123,8 @@ class _Logged:
 
     __slots__ = ("_bytes", "_id", "_line", "_start_response", "_started", "_status", "response")
 
-    #: What Django's handler has returned.
-    response: Iterable[bytes]
+    #: What Django's handler has returned: each of its responses can be iterated over and closed.
+    response: Any
 
     def __init__(self, environ: dict[str, Any], start_response: Any) -> None:
         self._started = time.perf_counter()
@@ -155,7 +155,7 @@ class _Logged:
 
     def close(self) -> None:
         try:
-            self.response.close()  # type: ignore[attr-defined] # Django's have it
+            self.response.close()
         finally:
             client, method, path = self._line
             logger.info(
