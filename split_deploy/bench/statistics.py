@@ -65,12 +65,13 @@ def ratio(
 
     The median of the ratios of the rounds that both have, since what slows a whole round cancels
     out; ``low`` and ``high`` are their ``interval()``. It is ``conclusive`` if there are at least
-    two and 1 is not in it. ``None`` if there is none.
+    two and 1 is not in it. ``None`` if there is none. Of a rate that is 0 in ``those``, since not
+    one request was answered, one is taken to have been: the ratio is at least what is returned.
     """
     found = [
-        these[number][figure] / those[number][figure]
+        these[number][figure] / divisor
         for number in sorted(these.keys() & those.keys())
-        if figure in these[number] and those[number].get(figure)
+        if figure in these[number] and (divisor := _divisor(those[number], figure))
     ]
     if not found:
         return None
@@ -82,3 +83,11 @@ def ratio(
         "high": rounded(high),
         "conclusive": len(found) > 1 and (low > 1 or high < 1),
     }
+
+
+def _divisor(figures: Figures, figure: str) -> float | None:
+    value = figures.get(figure)
+    if value == 0 and figure == "requests_per_second":
+        # Where nothing was answered, the latency is all of the time there was.
+        return 1000 / figures["max_ms"]
+    return value

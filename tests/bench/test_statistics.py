@@ -62,6 +62,18 @@ def test_what_answered_nothing_has_no_ratio():
     assert ratio({0: {"x": 1.0}}, {1: {"x": 1.0}}, "x") is None
 
 
+def test_a_rival_that_answered_nothing_in_a_round_counts_as_if_it_had_answered_once():
+    these = {number: {"requests_per_second": 100.0, "max_ms": 10.0} for number in range(3)}
+    those = {
+        0: {"requests_per_second": 10.0, "max_ms": 90.0},
+        1: {"requests_per_second": 0.0, "max_ms": 2000.0},
+        2: {"requests_per_second": 0.0, "max_ms": 2000.0},
+    }
+    found = ratio(these, those, "requests_per_second")
+    assert found is not None
+    assert found["median"] == 200
+
+
 def points(figure: str, costs: dict[int, float]) -> list[dict]:
     return [{"value": n, "figures": {figure: summary([cost])}} for n, cost in costs.items()]
 
