@@ -2,6 +2,7 @@ import io
 import os
 import pty
 import re
+from contextlib import suppress
 
 import pytest
 
@@ -59,17 +60,19 @@ def terminal(monkeypatch):
         # What is printed is less than what the terminal holds until it is read.
         with open(theirs, "w", encoding="utf-8") as stream:
             run(Live(stream))
-            output = b""
-            os.set_blocking(ours, False)
-            while True:
-                try:
-                    output += os.read(ours, 1 << 16)
-                except BlockingIOError:
-                    break
-        os.close(ours)
-        return output.decode()
+        return all_of(ours)
 
     return printed
+
+
+def all_of(terminal: int) -> str:
+    """Read what was printed on a terminal that nobody prints on any more."""
+    output = b""
+    with suppress(OSError):  # EIO on Linux, which is the end
+        while chunk := os.read(terminal, 1 << 16):
+            output += chunk
+    os.close(terminal)
+    return output.decode()
 
 
 def test_a_file_gets_a_plain_line_for_each_cell(tmp_path, monkeypatch):
@@ -137,8 +140,7 @@ def test_markup_and_control_characters_of_others_do_nothing_on_a_terminal(monkey
     ours, theirs = pty.openpty()
     with open(theirs, "w", encoding="utf-8") as stream, Live(stream) as live:
         live.message("a\x1b[31mred\x07 [bold]line[/bold]")
-    output = os.read(ours, 1 << 16).decode()
-    os.close(ours)
+    output = all_of(ours)
     assert "a?[31mred? [bold]line[/bold]" in output
 
 
