@@ -18,8 +18,7 @@ from django.db.utils import Error as DatabaseError
 from split_deploy._elsewhere import ElsewhereError, output_of
 from split_deploy.conf import get_config
 from split_deploy.run.commands import GRANIAN
-from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SyncServer
-from split_deploy.topology import Topology
+from split_deploy.topology import DEFAULT_SYNC_SERVER, SyncServer, Topology
 
 _MARK: Final = "split_deploy budget: "
 # https://www.psycopg.org/psycopg3/docs/api/pool.html: min_size is 4, max_size that of min_size.

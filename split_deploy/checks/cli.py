@@ -16,8 +16,13 @@ from django.conf import ENVIRONMENT_VARIABLE, settings
 from split_deploy.checks import budget
 from split_deploy.checks.tag import TAG
 from split_deploy.conf import get_config
-from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SYNC_SERVERS, validate_sync_server
-from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES
+from split_deploy.topology import (
+    DEFAULT_SYNC_SERVER,
+    DEFAULT_TOPOLOGY,
+    SYNC_SERVERS,
+    TOPOLOGIES,
+    validate_choice,
+)
 
 _LEVELS: Final = ("ERROR", "WARNING", "INFO")
 
@@ -58,7 +63,7 @@ def handle(namespace: argparse.Namespace) -> int:
     """
     try:
         # What the environment says has not been compared with the choices.
-        sync_server = validate_sync_server(namespace.sync_server, name="SYNC_SERVER")
+        sync_server = validate_choice(namespace.sync_server, SYNC_SERVERS, name="SYNC_SERVER")
     except ValueError as error:
         print(f"split-deploy check: {error}", file=sys.stderr)
         return 2

@@ -33,11 +33,6 @@ def each(name: str, values: Sequence[str], check: Callable[[str, str], None]) ->
         check(name, value)
 
 
-def one_of(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}: choose one of {', '.join(choices)}.")
-
-
 def upstream(name: str, value: str) -> None:
     if value.startswith("unix:"):
         socket = value.removeprefix("unix:")

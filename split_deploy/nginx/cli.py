@@ -11,8 +11,12 @@ from typing import Any, Final, get_args
 from split_deploy.nginx._validate import split_address
 from split_deploy.nginx.proxy import Proxy, Target
 from split_deploy.nginx.render import render
-from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SYNC_SERVERS
-from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES
+from split_deploy.topology import (
+    DEFAULT_SYNC_SERVER,
+    DEFAULT_TOPOLOGY,
+    SYNC_SERVERS,
+    TOPOLOGIES,
+)
 
 #: The exit status for options that can't be, as of argparse itself.
 USAGE_ERROR: Final = 2

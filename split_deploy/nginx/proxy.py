@@ -7,8 +7,15 @@ from typing import Any, Final, Literal, Self, get_args
 
 from split_deploy.nginx import _validate
 from split_deploy.prefix import DEFAULT_PREFIX, validate_prefix
-from split_deploy.sync_server import DEFAULT_SYNC_SERVER, SyncServer, validate_sync_server
-from split_deploy.topology import DEFAULT_TOPOLOGY, Topology, validate_topology
+from split_deploy.topology import (
+    DEFAULT_SYNC_SERVER,
+    DEFAULT_TOPOLOGY,
+    SYNC_SERVERS,
+    TOPOLOGIES,
+    SyncServer,
+    Topology,
+    validate_choice,
+)
 
 Target = Literal["deploy", "compose", "local"]
 
@@ -174,9 +181,9 @@ class Proxy:
         return cls(**(defaults | options))
 
     def __post_init__(self) -> None:
-        _validate.one_of("target", self.target, get_args(Target))
-        validate_topology(self.topology, name="topology")
-        validate_sync_server(self.sync_server, name="sync_server")
+        validate_choice(self.target, get_args(Target), name="target")
+        validate_choice(self.topology, TOPOLOGIES, name="topology")
+        validate_choice(self.sync_server, SYNC_SERVERS, name="sync_server")
         if self.topology != "split" and self.sync_server != DEFAULT_SYNC_SERVER:
             raise ValueError(
                 f"sync_server is {self.sync_server!r}, and with the topology {self.topology!r} "

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from split_deploy._gunicorn import what_is_wrong_with_gunicorn
-from split_deploy.sync_server import (
+from split_deploy.topology import (
     DEFAULT_SYNC_SERVER,
+    DEFAULT_TOPOLOGY,
     SYNC_SERVERS,
+    TOPOLOGIES,
     SyncServer,
-    validate_sync_server,
+    Topology,
+    validate_choice,
 )
-from split_deploy.topology import DEFAULT_TOPOLOGY, TOPOLOGIES, Topology, validate_topology
 
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
     ("", "0", "false", "no", "off"), False
@@ -60,8 +62,8 @@ class Options:
         Raises ``OptionsError``.
         """
         try:
-            topology = validate_topology(namespace.topology, name="TOPOLOGY")
-            sync_server = validate_sync_server(namespace.sync_server, name="SYNC_SERVER")
+            topology = validate_choice(namespace.topology, TOPOLOGIES, name="TOPOLOGY")
+            sync_server = validate_choice(namespace.sync_server, SYNC_SERVERS, name="SYNC_SERVER")
         except ValueError as error:
             raise OptionsError(str(error)) from error
         if topology != "split" and sync_server != DEFAULT_SYNC_SERVER:
