@@ -48,7 +48,7 @@ def answering_late(cores: Collection[int]) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "split_deploy.bench.slow", "--port", str(port)],
         stdin=subprocess.DEVNULL,
-        start_new_session=True,
+        process_group=0,
         preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
     )
     try:
