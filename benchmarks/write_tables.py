@@ -223,7 +223,10 @@ def topologies(found: dict[str, Any]) -> str:
 
 
 def workloads(key: str, choose: Callable[[dict[str, Any]], bool]) -> Callable[..., str]:
-    """A figure of the workloads that ``choose`` takes, by topology."""
+    """A figure of the workloads that ``choose`` takes, by topology; its spread in brackets.
+
+    With more topologies than workloads they are the rows.
+    """
 
     def table(found: dict[str, Any]) -> str:
         titles = {each["name"]: each["title"] for each in found["topologies"]}
@@ -238,12 +241,13 @@ def workloads(key: str, choose: Callable[[dict[str, Any]], bool]) -> Callable[..
             by_name = {each["topology"]: each["figures"] for each in workload["results"]}
             for name in names:
                 figure = by_name.get(name, {}).get(key)
-                yield number(figure["median"]) if figure else ""
+                yield f"{number(figure['median'])} ({figure['spread']:.0%})" if figure else ""
 
-        return rows(
-            ["", *(titles[name] for name in names)],
-            ([each["title"], *cells(each)] for each in chosen),
-        )
+        table = [["", *(titles[name] for name in names)]]
+        table += [[each["title"], *cells(each)] for each in chosen]
+        if len(names) > len(chosen):
+            table = list(map(list, zip(*table, strict=True)))
+        return rows(table[0], table[1:])
 
     return table
 
