@@ -31,8 +31,11 @@ def processes_of(stack):
 def child_of(stack, program):
     """The process id of the runner's own child that runs ``program``."""
     for pid in processes_of(stack):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (FileNotFoundError, ProcessLookupError):  # one that lived for a moment
+            continue
         if parent == stack.process.pid and program in command:
             return pid
     raise AssertionError(f"no {program} among the runner's children")
