@@ -6,6 +6,7 @@ import random
 import threading
 import time
 
+import environ
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
@@ -17,7 +18,7 @@ from django.urls import ResolverMatch
 from split_deploy import hops, pool
 from split_deploy.pool import PooledContext, current_lease
 from tests.pool.conftest import until
-from tests.services import require_postgres
+from tests.services import DATABASE_URL, require_postgres
 
 ALIAS = "elsewhere"
 APPLICATION = "split-deploy-pool"
@@ -66,21 +67,12 @@ def database(server, django_db_blocker):
     """Put the alias ``ALIAS`` in place with these settings."""
 
     def make(*, max_age=0, **options):
-        info = psycopg.conninfo.conninfo_to_dict(require_postgres.__globals__["DATABASE_URL"])
+        configured = environ.Env.db_url_config(DATABASE_URL) | {
+            "CONN_MAX_AGE": max_age,
+            "OPTIONS": {"application_name": APPLICATION, **options},
+        }
         connections.settings[ALIAS] = connections.configure_settings(
-            {
-                "default": {},
-                ALIAS: {
-                    "ENGINE": "django.db.backends.postgresql",
-                    "NAME": info["dbname"],
-                    "USER": info["user"],
-                    "PASSWORD": info["password"],
-                    "HOST": info["host"],
-                    "PORT": info["port"],
-                    "CONN_MAX_AGE": max_age,
-                    "OPTIONS": {"application_name": APPLICATION, **options},
-                },
-            }
+            {"default": {}, ALIAS: configured}
         )[ALIAS]
 
     with django_db_blocker.unblock():
