@@ -247,10 +247,14 @@ def test_a_stranger_is_not_believed_whose_scheme_and_address_he_names(tmp_path):
 
 
 def test_a_worker_that_is_told_to_stop_while_it_loads_ends_at_once(tmp_path):
-    times = {"SITE_LOADS_FOR": "8", "GRANIAN_WORKERS_KILL_TIMEOUT": "4"}
+    """Else Granian would wait for it longer than ``stop`` does.
+
+    What Granian logs doesn't tell: where two of its threads wait for a worker, it may say that it
+    kills one that has already ended.
+    """
+    times = {"SITE_LOADS_FOR": "60", "GRANIAN_WORKERS_KILL_TIMEOUT": "40"}
     server = Server(tmp_path, ready="The site is loading", **times)
     assert server.stop() == 0
-    assert "Killing worker" not in server.log
 
 
 # What docs/granian.md warns of. When one of these fails, Granian has mended it: change the page.
