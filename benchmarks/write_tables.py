@@ -3,9 +3,8 @@
     python benchmarks/write_tables.py FOLDER
 
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
-``outbound_view.json`` and so on. ``report.json``, ``report_more.json`` and the like are what
-``make bench`` has written, of some workloads each. In the pages below a table that stands below
-``<!-- NAME: ... -->`` is replaced if the file of that name is there.
+``outbound_view.json`` and so on; ``report.json`` is what ``make bench`` has written. In the pages
+below, a table under ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
 """
 
 import json
@@ -89,7 +88,7 @@ def ratios(found: dict[str, Any]) -> str:
     )
 
 
-def streams(found: dict[str, Any]) -> str:
+def idle_streams(found: dict[str, Any]) -> str:
     keys = ("kb_each", "rss_mb", "threads", "dropped", "with_a_heartbeat")
     return rows(
         ["", "KB each", "memory, MB", "threads", "dropped", "with a heartbeat"],
@@ -222,61 +221,55 @@ def topologies(found: dict[str, Any]) -> str:
     )
 
 
-def workloads(key: str, choose: Callable[[dict[str, Any]], bool]) -> Callable[..., str]:
-    """A figure of the workloads that ``choose`` takes, by topology; its spread in brackets.
+def workloads(key: str, *names: str, drop: str = "") -> Callable[[dict[str, Any]], str]:
+    """A figure of the workloads ``names``, by topology; its spread in brackets.
 
-    With more topologies than workloads they are the rows.
+    ``drop`` is what their titles have in common, and the table need not repeat.
     """
 
     def table(found: dict[str, Any]) -> str:
-        titles = {each["name"]: each["title"] for each in found["topologies"]}
-        chosen = [each for each in found["workloads"] if choose(each)]
-        names = [
-            name
-            for name in titles
-            if any(result["topology"] == name for each in chosen for result in each["results"])
+        chosen = [each for each in found["workloads"] if each["name"] in names]
+        figures = [
+            {each["topology"]: each["figures"].get(key) for each in workload["results"]}
+            for workload in chosen
         ]
-
-        def cells(workload: dict[str, Any]) -> Iterable[str]:
-            by_name = {each["topology"]: each["figures"] for each in workload["results"]}
-            for name in names:
-                figure = by_name.get(name, {}).get(key)
-                yield f"{number(figure['median'])} ({figure['spread']:.0%})" if figure else ""
-
-        table = [["", *(titles[name] for name in names)]]
-        table += [[each["title"], *cells(each)] for each in chosen]
-        if len(names) > len(chosen):
-            table = list(map(list, zip(*table, strict=True)))
-        return rows(table[0], table[1:])
+        return rows(
+            ["", *(_short(workload["title"], drop) for workload in chosen)],
+            (
+                [topology["title"], *(_with_spread(each.get(topology["name"])) for each in figures)]
+                for topology in found["topologies"]
+                if any(topology["name"] in each for each in figures)
+            ),
+        )
 
     return table
 
 
-def _is_load(workload: dict[str, Any]) -> bool:
-    return not workload["streams"] and not _is_mixture(workload)
+def _short(title: str, drop: str) -> str:
+    title = title.replace(drop, "").strip(" ,")
+    return title[:1].upper() + title[1:]
 
 
-def _is_mixture(workload: dict[str, Any]) -> bool:
-    return not workload["streams"] and "beside" in workload["title"]
+def _with_spread(figure: dict[str, Any] | None) -> str:
+    return f"{number(figure['median'])} ({figure['spread']:.0%})" if figure else ""
 
 
-def streams_kept(found: dict[str, Any]) -> str:
-    """What streams cost: memory and threads of those that are idle, lateness of those that tick."""
+def streams(found: dict[str, Any]) -> str:
+    """What a stream costs, and by how much its events are late if it has any."""
     titles = {each["name"]: each["title"] for each in found["topologies"]}
 
     def body() -> Iterable[Iterable[object]]:
         for workload in found["workloads"]:
-            for result in workload["results"] if workload["streams"] else ():
+            for result in workload["results"]:
                 figures = {name: each["median"] for name, each in result["figures"].items()}
-                yield [
-                    workload["title"],
-                    titles[result["topology"]],
-                    number(figures["bytes_per_stream"] / 1024)
-                    if "bytes_per_stream" in figures
-                    else "",
-                    number(figures["threads"]),
-                    number(figures["tick_p99_ms"]) if "tick_p99_ms" in figures else "",
-                ]
+                if "bytes_per_stream" in figures:
+                    yield [
+                        workload["title"],
+                        titles[result["topology"]],
+                        number(figures["bytes_per_stream"] / 1024),
+                        number(figures["threads"]),
+                        number(figures["tick_p99_ms"]) if "tick_p99_ms" in figures else "",
+                    ]
 
     return rows(["", "", "KB a stream", "threads", "an event is late, p99, ms"], body())
 
@@ -362,6 +355,21 @@ def _ratio(found: dict[str, Any] | None) -> str:
     return f"**{shown}**" if found["conclusive"] else shown
 
 
+_BESIDE = ("outbound-16", "outbound-64", "outbound-256", "burn", "block")
+
+#: Workloads of ``bench.toml`` that make a table together.
+_PAGES = (
+    "json",
+    "page",
+    "session",
+    *(f"{what}-{where}" for where in ("postgresql", "sqlite") for what in ("read", "write")),
+)
+_WAITING = ("outbound", "outbound-sync", "call", "call-blocking-first", "fan-out")
+_BODIES = ("upload", "upload-async", "download", "download-async")
+_ORM_BESIDE = ("alone-read", *(f"read-beside-{flood}" for flood in _BESIDE))
+_ASYNC_BESIDE = ("alone-json-async", *(f"json-async-beside-{flood}" for flood in _BESIDE))
+_TICKS = ("alone-ticks", *(f"ticks-beside-{flood}" for flood in _BESIDE))
+
 #: What stands in the marker: the file, and what makes a table of it.
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "async_json": ("async_json", requests),
@@ -370,7 +378,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "async_orm ratios": ("async_orm", ratios),
     "async_session": ("async_session", requests),
     "async_session ratios": ("async_session", ratios),
-    "idle_streams": ("idle_streams", streams),
+    "idle_streams": ("idle_streams", idle_streams),
     "idle_streams account": ("idle_streams", account),
     "nginx_unix_socket": ("nginx_unix_socket", nginx),
     "endurance": ("endurance", endurance),
@@ -378,17 +386,26 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "outbound counts": ("outbound", outbound_counts),
     "outbound_view": ("outbound_view", outbound),
     "async_database": ("async_database", async_database),
-    "report topologies": ("report", topologies),
-    "report": ("report", workloads("requests_per_second", _is_load)),
-    "report hops": ("report", workloads("hops", _is_load)),
-    "report mixtures": ("report", workloads("requests_per_second", _is_mixture)),
-    "report mixtures p99": ("report", workloads("open_p99_ms", _is_mixture)),
-    "report bars": ("report", bars),
-    "report_more": ("report_more", workloads("requests_per_second", _is_load)),
-    "report_more streams": ("report_more", streams_kept),
-    "report_calls": ("report_calls", workloads("requests_per_second", _is_load)),
-    "report_streams": ("report_streams", streams_kept),
-    "report_curves growth": ("report_curves", growth),
+    **{
+        f"report {name}": ("report", make)
+        for name, make in {
+            "sync pages": workloads("requests_per_second", *_PAGES, drop=", sync view"),
+            "async pages": workloads(
+                "requests_per_second", *(f"{name}-async" for name in _PAGES), drop=", async view"
+            ),
+            "waiting": workloads("requests_per_second", *_WAITING),
+            "bodies": workloads("requests_per_second", *_BODIES),
+            "orm beside": workloads("requests_per_second", *_ORM_BESIDE, drop="ORM page"),
+            "orm beside p99": workloads("open_p99_ms", *_ORM_BESIDE, drop="ORM page"),
+            "async beside": workloads("requests_per_second", *_ASYNC_BESIDE, drop="Async page"),
+            "async beside p99": workloads("open_p99_ms", *_ASYNC_BESIDE, drop="Async page"),
+            "ticks": workloads("tick_p99_ms", *_TICKS, drop="100 streams that tick"),
+            "streams": streams,
+            "topologies": topologies,
+            "bars": bars,
+            "growth": growth,
+        }.items()
+    },
     **{
         f"what_helps {group}": (f"what_helps_{group}", what_helps)
         for group in ("sync", "async", "cores", "file", "code")
