@@ -14,7 +14,7 @@ from split_deploy.bench.cell import Cell, measure, over_time
 from split_deploy.bench.config import Config, ConfigError, Curve, Workload
 from split_deploy.bench.counts import counted
 from split_deploy.bench.found import Found, Results, size
-from split_deploy.bench.load.figures import Figures, LoadError
+from split_deploy.bench.load.figures import Figures, LoadError, Request
 from split_deploy.bench.project import answering_late, prepared
 from split_deploy.bench.report.live import Live
 from split_deploy.bench.servers import Cores, ServerError, Servers
@@ -260,10 +260,7 @@ class Bench:
 
     def _count(self, folder: Path) -> None:
         """Count the thread hops of a request to each workload, on servers that do nothing else."""
-        workloads = [
-            each.workload for each in self._found.workloads.values() if not each.workload.streams
-        ]
-        if not workloads:
+        if all(each.workload.streams for each in self._found.workloads.values()):
             return
         self._live.message("Counting the thread hops.")
         made = []
@@ -273,10 +270,9 @@ class Bench:
             made.append(self._servers(topology, folder, size_=size_, counting=True))
         with self._running(made) as running:
             for name, servers in running.items():
-                for workload in workloads:
-                    if name in self._names(workload):
-                        request = self._request(workload, servers)
-                        self._hops[workload.name, name] = counted(servers, request)
+                for request, workloads in self._requests(servers):
+                    figures = counted(servers, request)
+                    self._hops |= {(each.name, name): figures for each in workloads}
 
     # Workloads
 
@@ -300,12 +296,11 @@ class Bench:
 
     def _warm_up(self, running: Mapping[str, Servers]) -> None:
         self._live.message("Warming up.")
-        for results in self._found.workloads.values():
-            for name in self._names(results.workload):
-                if name in running and not results.workload.streams:
-                    cell = self._cell(results.workload, running[name])
-                    cell = replace(cell, seconds=_WARM_UP, rate=0, beside=None)
-                    self._measured(running[name], cell, results.workload.name)
+        for servers in running.values():
+            for _, (workload, *_others) in self._requests(servers):
+                cell = self._cell(workload, servers)
+                cell = replace(cell, seconds=_WARM_UP, rate=0, beside=None)
+                self._measured(servers, cell, workload.name)
 
     def _round(self, number: int, running: Mapping[str, Servers]) -> bool:
         """Measure a round; return whether there may be another.
@@ -393,8 +388,23 @@ class Bench:
     def _is_over(self) -> bool:
         return self._options.quick and time.monotonic() - self._clock > _QUICK_BUDGET
 
-    def _request(self, asked: Workload | Curve, servers: Servers) -> Any:
+    def _request(self, asked: Workload | Curve, servers: Servers) -> Request:
         return asked.request(wsgi=servers.topology.is_wsgi, variables=self._variables)
+
+    def _requests(self, servers: Servers) -> list[tuple[Request, list[Workload]]]:
+        """What ``servers`` are asked for, streams left out: each once, and by which workloads."""
+        found: list[tuple[Request, list[Workload]]] = []
+        for workload in (each.workload for each in self._found.workloads.values()):
+            if workload.streams or servers.topology.name not in self._names(workload):
+                continue
+            request = self._request(workload, servers)
+            for known, workloads in found:
+                if known == request:
+                    workloads.append(workload)
+                    break
+            else:
+                found.append((request, [workload]))
+        return found
 
     def _cell(self, workload: Workload, servers: Servers) -> Cell:
         flood = None
