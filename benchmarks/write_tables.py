@@ -3,7 +3,8 @@
     python benchmarks/write_tables.py FOLDER
 
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
-``outbound_view.json`` and so on; ``report.json`` is what ``make bench`` has written. In the pages
+``outbound_view.json`` and so on. ``report.json`` is what ``make bench`` has written, and so are
+``report_bars.json``, of more rounds, and ``report_curves.json``, unless it is one run. In the pages
 below, a table under ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
 """
 
@@ -402,10 +403,10 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
             "ticks": workloads("tick_p99_ms", *_TICKS, drop="100 streams that tick"),
             "streams": streams,
             "topologies": topologies,
-            "bars": bars,
-            "growth": growth,
         }.items()
     },
+    "report_bars": ("report_bars", bars),
+    "report_curves": ("report_curves", growth),
     **{
         f"what_helps {group}": (f"what_helps_{group}", what_helps)
         for group in ("sync", "async", "cores", "file", "code")
