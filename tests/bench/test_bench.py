@@ -54,6 +54,11 @@ beside = {path = "/async/outbound/", connections = 2}
 rate = 20
 over_time = true
 [[workload]]
+name = "read-again"
+path = "/async/read/postgresql/"
+topologies = ["split"]
+rounds = 1
+[[workload]]
 name = "ticks"
 path = "/async/ticks/?period=100"
 streams = 5
@@ -119,7 +124,7 @@ def test_a_run_reports_each_workload_on_each_topology_and_the_curves(tmp_path):
         "asgi-uvicorn": None,
         "wsgi-gthread": None,
     }
-    read, session, ticks = report["workloads"]
+    read, session, read_again, ticks = report["workloads"]
     figures = {each["topology"]: each["figures"] for each in read["results"]}
     assert list(figures) == ["split", "asgi-uvicorn", "wsgi-gthread"]
     for each in figures.values():
@@ -139,6 +144,9 @@ def test_a_run_reports_each_workload_on_each_topology_and_the_curves(tmp_path):
     assert "cpu_us" not in result["figures"]
     began, ended = session["flood_seconds"]
     assert result["timeline"][0][0] < began < ended < result["timeline"][-1][0]
+
+    (result,) = read_again["results"]
+    assert result["figures"]["hops"]["median"] == 1, "counted once for both"
 
     (result,) = ticks["results"]
     assert result["figures"]["streams"]["low"] == 5
