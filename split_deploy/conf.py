@@ -14,6 +14,7 @@ from split_deploy.prefix import DEFAULT_PREFIX, validate_prefix
 
 Role = Literal["sync", "async", "mixed"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
+DEFAULT_THREADS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Config:
     #: the async instance stops.
     drain_timeout: float = 5.0
     #: How many threads a process of the async instance has at most, for what has to block.
-    threads: int = 8
+    threads: int = DEFAULT_THREADS
     #: Whether a thread that is idle between two calls of a request, outside a transaction, may
     #: serve another request. Otherwise each has one for itself, from its first call to its end.
     share_idle_threads: bool = True

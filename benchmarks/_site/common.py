@@ -2,9 +2,10 @@
 
 ``BENCHMARK_DATABASE_URL`` or ``TEST_DATABASE_URL`` says where PostgreSQL is, ``BENCHMARK_SCHEMA``
 which schema of it is the site's (``benchmarks``), ``BENCHMARK_FOLDER`` where files go, and
-``BENCHMARK_THREADS`` how many threads a process has of the async or mixed role. Two are for the
+``BENCHMARK_THREADS`` how many threads a process has of the async or mixed role. Three are for the
 curves of ``bench.toml``: ``BENCHMARK_URL_PATTERNS`` is how many patterns are before those that are
-measured, and ``BENCHMARK_EXTRA_MIDDLEWARE`` how many middleware after startproject's.
+measured, and ``BENCHMARK_EXTRA_MIDDLEWARE`` and ``BENCHMARK_HOOK_MIDDLEWARE`` how many middleware
+after startproject's, without and with hooks.
 """
 
 import os
@@ -56,6 +57,7 @@ MIDDLEWARE = [
     *SEVEN,
     *["benchmarks._site.middleware.nothing"]
     * int(os.environ.get("BENCHMARK_EXTRA_MIDDLEWARE", "0")),
+    *["benchmarks._site.middleware.Hooks"] * int(os.environ.get("BENCHMARK_HOOK_MIDDLEWARE", "0")),
 ]
 SPLIT_DEPLOY = {
     "SYNC_URLCONF": "benchmarks._site.sync_urls",

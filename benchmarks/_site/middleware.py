@@ -1,7 +1,8 @@
-"""What ``BENCHMARK_EXTRA_MIDDLEWARE`` adds."""
+"""What ``BENCHMARK_EXTRA_MIDDLEWARE`` and ``BENCHMARK_HOOK_MIDDLEWARE`` add."""
 
 from asgiref.sync import iscoroutinefunction
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
 
 
 @sync_and_async_middleware
@@ -18,3 +19,13 @@ def nothing(get_response):
             return get_response(request)
 
     return middleware
+
+
+class Hooks(MiddlewareMixin):
+    """As most middleware of packages is: hooks that are sync, so two hops each under ASGI."""
+
+    def process_request(self, request):
+        request.is_hooked = True
+
+    def process_response(self, request, response):
+        return response

@@ -119,6 +119,12 @@ def _measure(namespace: argparse.Namespace) -> int:
         if namespace.rounds is not None:
             workloads = tuple(replace(each, rounds=0) for each in config.workload)
             config = replace(config, workload=workloads)
+        if namespace.seconds is not None:
+            config = replace(
+                config,
+                workload=tuple(replace(each, seconds=0) for each in config.workload),
+                curve=tuple(replace(each, seconds=0) for each in config.curve),
+            )
         options = Options(
             command=_command(namespace),
             nginx=find_nginx(namespace.nginx),
@@ -202,13 +208,18 @@ def _refused(message: str) -> int:
 
 
 def _compare(first: Path, second: Path) -> int:
-    from split_deploy.bench.compare import compare
+    from split_deploy.bench.compare import compare, unlike
 
     try:
         reports = [json.loads(path.read_text(encoding="utf-8")) for path in (first, second)]
-        found = list(compare(*reports))
+        found, different = list(compare(*reports)), unlike(*reports)
     except (OSError, ValueError, KeyError, TypeError) as error:
         return _refused(f"{first} and {second} are not two reports: {error!r}")
+    if different:
+        return _refused(
+            f"{first} and {second} are not of the same: {'; '.join(different)}. Measure both in "
+            "the same way, on the same machine."
+        )
     if not found:
         return _refused(
             f"{first} and {second} have no figure in common that was measured twice in each."

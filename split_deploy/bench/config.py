@@ -74,6 +74,8 @@ class Beside:
     #: What floods the topologies that are all WSGI; none: ``path``.
     wsgi_path: str = ""
     connections: int = 64
+    #: Milliseconds, on average, that each of them pauses before it asks again.
+    pause_ms: float = 10.0
 
     def request(
         self, *, wsgi: bool, headers: Mapping[str, str], variables: Mapping[str, str]
@@ -101,6 +103,8 @@ class _Asked:
     #: A made-up body of so many bytes; with ``upload_field`` a file in a form.
     body_size: int = 0
     upload_field: str = ""
+    #: Seconds of load for a measurement; none: those of the run.
+    seconds: float = 0.0
     #: Milliseconds between two events of a stream; none: it is idle.
     period_ms: float = 0.0
     #: Which topologies; none: those of the run.
@@ -124,8 +128,10 @@ class Workload(_Asked):
     """One of ``[[workload]]``."""
 
     connections: int = 0
-    #: Requests a second of the open model, in addition.
+    #: Requests a second of the open model, in addition, and for how many seconds; 0: those of the
+    #: run.
     rate: float = 0.0
+    rate_seconds: float = 0.0
     #: So many streams are opened, instead of requests.
     streams: int = 0
     beside: Beside | None = None
@@ -212,7 +218,7 @@ class Config:
             _verify_path(each.wsgi_path or "/", f"{where}: wsgi_path")
             for name, value in each.headers.items():
                 _verify_header(name, value, where)
-            for name in ("body_size", "period_ms", "connections"):
+            for name in ("body_size", "period_ms", "connections", "seconds"):
                 _at_least(0, getattr(each, name), f"{where}: {name}")
             if each.upload_field and not each.body_size:
                 raise ValueError(f"{where}: upload_field needs body_size, the bytes of the file.")
@@ -220,8 +226,10 @@ class Config:
                 raise ValueError(f"{where}: give body or body_size, not both.")
         for workload in self.workload:
             where = f"workload {workload.name!r}"
-            for name in ("rate", "streams", "rounds"):
+            for name in ("rate", "rate_seconds", "streams", "rounds"):
                 _at_least(0, getattr(workload, name), f"{where}: {name}")
+            if workload.rate_seconds and not workload.rate:
+                raise ValueError(f"{where}: rate_seconds is how long rate is asked at; give both.")
             if workload.streams and workload.rate:
                 raise ValueError(f"{where}: give streams or rate, not both.")
             if workload.period_ms and not workload.streams:
@@ -232,6 +240,7 @@ class Config:
                 _verify_path(workload.beside.path, f"{where}: beside.path")
                 _verify_path(workload.beside.wsgi_path or "/", f"{where}: beside.wsgi_path")
                 _at_least(1, workload.beside.connections, f"{where}: beside.connections")
+                _at_least(0, workload.beside.pause_ms, f"{where}: beside.pause_ms")
         for curve in self.curve:
             if not _VARY.fullmatch(curve.vary):
                 raise ValueError(

@@ -13,7 +13,7 @@ from split_deploy.bench.servers import Servers
 #: Requests before the first count, for what is done once, and those that are counted.
 _WARM_UP, _COUNTED = 3, 5
 #: Seconds after an answer in which the rest of its request ends.
-_END: Final = 0.2
+_END: Final = 0.5
 _PATH: Final = "/__bench__/counts"
 _OK: Final = 200
 

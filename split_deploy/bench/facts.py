@@ -1,5 +1,6 @@
 """What a report says of the machine and the versions, and what a run has to know of the project."""
 
+import json
 import os
 import platform
 import re
@@ -15,6 +16,7 @@ import psutil
 
 from split_deploy import _settings_dump
 from split_deploy._elsewhere import ElsewhereError, output_of
+from split_deploy.bench import database
 from split_deploy.bench.config import ConfigError
 from split_deploy.bench.servers import Cores
 from split_deploy.prefix import DEFAULT_PREFIX
@@ -48,15 +50,23 @@ def project_facts(module: str, env: Mapping[str, str]) -> ProjectFacts:
     (line,) = [line for line in printed.splitlines() if line.startswith(mark)]
     found, _ = _settings_dump.loaded(line.removeprefix(mark))
     ports = set()
-    for database in found.get("DATABASES", {}).values():
-        host = str(database.get("HOST") or "")
-        default = next(
-            (p for name, p in _PORTS.items() if name in str(database.get("ENGINE"))), None
-        )
+    for each in found.get("DATABASES", {}).values():
+        host = str(each.get("HOST") or "")
+        default = next((p for name, p in _PORTS.items() if name in str(each.get("ENGINE"))), None)
         if default is not None and host and not host.startswith("/"):
-            ports.add(int(database.get("PORT") or default))
+            ports.add(int(each.get("PORT") or default))
     prefix = found.get("SPLIT_DEPLOY", {}).get("ASYNC_PREFIX", DEFAULT_PREFIX)
     return ProjectFacts(prefix, frozenset(ports))
+
+
+def databases(module: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Return what the databases of the settings ``module`` are, by ``database`` and their alias."""
+    try:
+        printed = output_of(database.__name__, env=dict(env) | {"DJANGO_SETTINGS_MODULE": module})
+        found = json.loads(printed.splitlines()[-1])
+    except (ElsewhereError, ValueError) as error:
+        return {"database": f"not known: {error}"}
+    return {f"database {alias}": text for alias, text in found.items()}
 
 
 def machine(cores: Cores) -> dict[str, Any]:

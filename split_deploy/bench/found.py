@@ -12,11 +12,10 @@ from split_deploy.bench.config import Config, Curve, Defaults, Project, Workload
 from split_deploy.bench.growth import growth
 from split_deploy.bench.load.figures import Figures
 from split_deploy.bench.noise import noise
+from split_deploy.bench.report.write import SCHEMA
 from split_deploy.bench.statistics import ratio, rounded, summaries
 from split_deploy.bench.topologies import TOPOLOGIES, Size, Topology
 
-#: The version of the report's shape: see report/schema.json.
-SCHEMA: Final = 1
 #: What has ratios.
 _COMPARED: Final = (
     *("requests_per_second", "p99_ms", "open_p99_ms", "bytes_per_stream", "tick_p99_ms", "cpu_us"),
@@ -62,6 +61,8 @@ class Found:
     def report(self, steal_percent: float, head: Mapping[str, Any]) -> dict[str, Any]:
         """Return the report, with ``head`` for what isn't of the results."""
         run = self.run
+        own = self._against_itself("requests_per_second")
+        unsure = {figure: self._differs(figure) for figure in _COMPARED}
         return {
             "schema": SCHEMA,
             "title": self.config.title,
@@ -71,16 +72,19 @@ class Found:
                 "rounds": run.rounds,
                 "connections": run.connections,
                 "processes": run.processes,
+                "async_processes": run.async_processes,
                 "threads": run.threads,
             },
             "topologies": [self._topology(each) for each in self._reported()],
-            "workloads": [_workload(each, run) for each in self.workloads.values() if each.rounds],
+            "workloads": [
+                _workload(each, run, unsure) for each in self.workloads.values() if each.rounds
+            ],
             "curves": [
                 _curve(curve, self.points[curve.name])
                 for curve in self.curves
                 if curve.name in self.points
             ],
-            "noise": noise(steal_percent, self._against_itself()),
+            "noise": noise(steal_percent, own),
         }
 
     def _reported(self) -> list[Topology]:
@@ -99,13 +103,18 @@ class Found:
             "skipped": self.skipped.get(topology.name),
         }
 
-    def _against_itself(self) -> list[dict[str, Any]]:
+    def _differs(self, figure: str) -> float:
+        """Return by which part a topology differs from itself: in ``figure``, or else in rate."""
+        own = self._against_itself(figure) or self._against_itself("requests_per_second")
+        return max((max(each["ratio"], 1 / each["ratio"]) - 1 for each in own), default=0.0)
+
+    def _against_itself(self, figure: str) -> list[dict[str, Any]]:
         own = []
         for name, results in self.workloads.items():
             topology = results.again_of
             if topology not in results.rounds:
                 continue
-            found = ratio(results.again, results.rounds[topology], "requests_per_second")
+            found = ratio(results.again, results.rounds[topology], figure)
             if found is not None:
                 own.append(
                     {
@@ -135,7 +144,7 @@ def _processes(topology: Topology, project: Project, size: Size) -> list[dict[st
     ]
 
 
-def _workload(results: Results, run: Defaults) -> dict[str, Any]:
+def _workload(results: Results, run: Defaults, unsure: Mapping[str, float]) -> dict[str, Any]:
     workload = results.workload
     beside = workload.beside
     names = [name for name in TOPOLOGIES if name in results.rounds]
@@ -145,12 +154,15 @@ def _workload(results: Results, run: Defaults) -> dict[str, Any]:
         "path": workload.path,
         "wsgi_path": workload.wsgi_path or None,
         "connections": None if workload.streams else workload.connections or run.connections,
+        "seconds": workload.seconds or run.seconds,
         "rate": workload.rate or None,
+        "rate_seconds": (workload.rate_seconds or run.seconds) if workload.rate else None,
         "beside": beside
         and {
             "path": beside.path,
             "wsgi_path": beside.wsgi_path or None,
             "connections": beside.connections,
+            "pause_ms": beside.pause_ms,
         },
         "streams": workload.streams or None,
         "period_ms": workload.period_ms or None,
@@ -160,25 +172,29 @@ def _workload(results: Results, run: Defaults) -> dict[str, Any]:
             None,
         ),
         "results": [_result(results, name) for name in names],
-        "ratios": _ratios(results, names),
+        "ratios": _ratios(results, names, unsure),
     }
 
 
 def _result(results: Results, topology: str) -> dict[str, Any]:
     found = results.rounds[topology]
-    rounds = [found[number] for number in sorted(found)]
+    rounds = [found.get(number) for number in range(max(found) + 1)]
     over_time = results.over_time.get(topology)
     return {
         "topology": topology,
-        "rounds": [{name: rounded(value) for name, value in each.items()} for each in rounds],
-        "figures": summaries(rounds),
+        "rounds": [
+            each and {name: rounded(value) for name, value in each.items()} for each in rounds
+        ],
+        "figures": summaries([each for each in rounds if each]),
         "timeline": [[rounded(value) for value in row] for row in over_time.timeline]
         if over_time
         else None,
     }
 
 
-def _ratios(results: Results, names: Sequence[str]) -> list[dict[str, Any]]:
+def _ratios(
+    results: Results, names: Sequence[str], unsure: Mapping[str, float]
+) -> list[dict[str, Any]]:
     """Those of the split to each other one."""
     if not names or TOPOLOGIES[names[0]].group != "split":
         return []
@@ -187,7 +203,7 @@ def _ratios(results: Results, names: Sequence[str]) -> list[dict[str, Any]]:
         {"topology": name, **found}
         for name in names[1:]
         for figure in _COMPARED
-        if (found := ratio(these, results.rounds[name], figure)) is not None
+        if (found := ratio(these, results.rounds[name], figure, noise=unsure[figure])) is not None
     ]
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 #: A topology that differs from itself by more than this part is unsteady.
-_UNSTEADY: Final = 0.1
+UNSTEADY: Final = 0.1
 #: Percent of the processor time taken by other machines, from which on it is.
 _STEAL: Final = 2.0
 
@@ -23,7 +23,7 @@ def noise(steal_percent: float, own: list[dict[str, Any]]) -> dict[str, Any]:
         f"{each['topology']} differs from itself by {abs(each['ratio'] - 1):.0%} in "
         f"{each['workload']}: smaller differences than that mean nothing."
         for each in own
-        if abs(each["ratio"] - 1) > _UNSTEADY
+        if abs(each["ratio"] - 1) > UNSTEADY
     )
     return {
         "steal_percent": steal_percent,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from split_deploy.bench.config import ConfigError, Project
+from split_deploy.bench.load.process import on
 
 #: Seconds for the start of the server that answers late.
 _START: Final = 10.0
@@ -45,12 +46,12 @@ def answering_late(cores: Collection[int]) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "split_deploy.bench.slow", "--port", str(port)],
-        stdin=subprocess.DEVNULL,
-        process_group=0,
-        preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
-    )
+    with on(cores):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "split_deploy.bench.slow", "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+        )
     try:
         deadline = time.monotonic() + _START
         while True:

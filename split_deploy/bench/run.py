@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from split_deploy.bench.config import Config, ConfigError, Curve, Workload
 from split_deploy.bench.counts import counted
 from split_deploy.bench.found import Found, Results, size
 from split_deploy.bench.load.figures import Figures, LoadError, Request
+from split_deploy.bench.load.process import on
 from split_deploy.bench.project import answering_late, prepared
 from split_deploy.bench.report.live import Live
 from split_deploy.bench.servers import Cores, ServerError, Servers
@@ -26,7 +28,7 @@ from split_deploy.bench.topologies import TOPOLOGIES, Size, Topology
 _QUICK_BUDGET: Final = 95.0
 _QUICK_SECONDS: Final = 1.0
 #: Seconds of load before the first round, for what a process does once.
-_WARM_UP: Final = 1.0
+_WARM_UP: Final = 0.3
 #: Measurements of a point of a curve: their spread says what it is worth.
 _POINT_ROUNDS: Final = 3
 #: Seconds of a flood that is looked at over time.
@@ -76,6 +78,7 @@ class Bench:
         self._load_cores = self._cores.load if self._cores.is_pinned else ()
         self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._steal = facts.steal()
+        self._databases: dict[str, str] = {}
         self._hops: dict[tuple[str, str], Figures] = {}
         self._started_in: dict[str, float] = {}
         self._failures = 0
@@ -114,6 +117,9 @@ class Bench:
             with ExitStack() as stack:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
                 self._variables = stack.enter_context(prepared(project, self._not_undone))
+                self._databases = facts.databases(project.mixed_settings, project.env)
+                # This process, too, keeps out of the servers' way.
+                stack.enter_context(on(self._load_cores))
                 late = stack.enter_context(answering_late(self._load_cores))
                 self._env = {"SPLIT_DEPLOY_BENCH_SLOW_URL": late}
                 self._measure_all(folder)
@@ -137,7 +143,7 @@ class Bench:
                 "interrupted": self.interrupted,
                 "quick": self._options.quick,
                 "machine": facts.machine(self._cores),
-                "versions": facts.versions(self._options.nginx),
+                "versions": facts.versions(self._options.nginx) | self._databases,
             },
         )
 
@@ -268,11 +274,17 @@ class Bench:
             processes = 2 if topology.group == "split" else 1
             size_ = Size(processes, 1, self._run.threads)
             made.append(self._servers(topology, folder, size_=size_, counting=True))
-        with self._running(made) as running:
+        with self._running(made) as running, ExitStack() as stack:
+            waited_for: dict[tuple[str, str], Future[Figures]] = {}
             for name, servers in running.items():
+                # The topologies beside each other, since nothing is timed, and the requests of each
+                # in turn.
+                thread = ThreadPoolExecutor(max_workers=1)
+                stack.callback(thread.shutdown, wait=False, cancel_futures=True)
                 for request, workloads in self._requests(servers):
-                    figures = counted(servers, request)
-                    self._hops |= {(each.name, name): figures for each in workloads}
+                    figures = thread.submit(counted, servers, request)
+                    waited_for |= {(each.name, name): figures for each in workloads}
+            self._hops = {key: figures.result() for key, figures in waited_for.items()}
 
     # Workloads
 
@@ -286,12 +298,14 @@ class Bench:
             names = set(self._names(workload)) - self._found.skipped.keys()
             number = len(names) * self._rounds(workload)
             cells += number
-            load = self._run.seconds * (2 if workload.rate and not self._options.quick else 1)
+            load = workload.seconds or self._run.seconds
+            if workload.rate and not self._options.quick:
+                load += workload.rate_seconds or self._run.seconds
             seconds += number * (load + (_OPENING if workload.streams else 1))
         for curve in self._found.curves:
             number = len(curve.values) * len(self._names(curve)) * _point_rounds(curve)
             cells += number
-            seconds += number * (self._run.seconds + 1)
+            seconds += number * ((curve.seconds or self._run.seconds) + 1)
         self._live.plan(cells, min(seconds, _QUICK_BUDGET) if self._options.quick else seconds)
 
     def _warm_up(self, running: Mapping[str, Servers]) -> None:
@@ -303,17 +317,15 @@ class Bench:
                 self._measured(servers, cell, workload.name)
 
     def _round(self, number: int, running: Mapping[str, Servers]) -> bool:
-        """Measure a round; return whether there may be another.
-
-        The order of the topologies alternates, so that none is always the first.
-        """
+        """Measure a round; return whether there may be another."""
         is_measured = False
+        known: list[tuple[str, Cell, Figures]] = []
         for results in self._found.workloads.values():
             workload, rounds = results.workload, self._rounds(results.workload)
             names = [name for name in running if name in self._names(workload)]
             if number >= rounds:
                 continue
-            for name in names if number % 2 == 0 else reversed(names):
+            for name in _in_turn(names, number):
                 if self._is_over():
                     return False
                 is_measured = True
@@ -322,9 +334,14 @@ class Bench:
                 with self._servers_for(workload, running[name]) as servers:
                     if servers is not None:
                         cell = self._cell(workload, servers)
-                        found = self._shown(servers, cell, workload, (number + 1, rounds), hops)
+                        # All-WSGI serves two workloads as one where a view has a twin.
+                        same = next((each for *key, each in known if key == [name, cell]), None)
+                        found = self._shown(
+                            servers, cell, workload, (number + 1, rounds), hops, same=same
+                        )
                 if found is None:
                     continue
+                known.append((name, cell, found))
                 results.rounds.setdefault(name, {})[number] = found
                 if name == names[0] and self._is_repeated(workload):
                     cell = replace(self._cell(workload, running[name]), rate=0)
@@ -415,15 +432,17 @@ class Bench:
         return Cell(
             request=self._request(workload, servers),
             connections=workload.connections or self._run.connections,
-            seconds=self._run.seconds,
+            seconds=workload.seconds or self._run.seconds,
             # Two minutes are too short for both models.
             rate=0 if self._options.quick else workload.rate,
+            rate_seconds=workload.rate_seconds or self._run.seconds,
             streams=workload.streams,
             is_fresh=self._is_fresh(workload),
             period_ms=workload.period_ms or None,
             is_roomy=workload.roomy,
             beside=flood,
             beside_connections=beside.connections if beside is not None else 0,
+            beside_pause_ms=beside.pause_ms if beside is not None else 0.0,
         )
 
     def _shown(
@@ -433,15 +452,20 @@ class Bench:
         asked: Workload | Curve,
         round_: tuple[int, int],
         more: Figures,
+        *,
         title: str = "",
+        same: Figures | None = None,
     ) -> Figures | None:
-        """Measure a cell, and show it; ``more`` figures are added."""
+        """Measure a cell, and show it; ``more`` figures are added.
+
+        Its figures are the ``same`` as others if these are given.
+        """
         title = title or asked.title or asked.name
         self._live.cell(title, servers.topology.title, *round_)
         started = time.monotonic()
-        found = self._measured(servers, cell, asked.name)
+        found = same or self._measured(servers, cell, asked.name)
         if found is not None:
-            found |= more
+            found = found | more
         self._live.measured(
             asked.name,
             servers.topology.name,
@@ -503,7 +527,7 @@ class Bench:
         cell = Cell(
             request=self._request(curve, servers),
             connections=value if curve.vary == "connections" else connections,
-            seconds=self._run.seconds,
+            seconds=curve.seconds or self._run.seconds,
             streams=value if curve.vary == "streams" else 0,
             is_fresh=True,
             period_ms=curve.period_ms or None,
@@ -511,11 +535,18 @@ class Bench:
         title = f"{curve.title or curve.name}: {value:,}"
         rounds = _point_rounds(curve)
         found = [
-            self._shown(servers, cell, curve, (number + 1, rounds), more, title)
+            self._shown(servers, cell, curve, (number + 1, rounds), more, title=title)
             for number in range(rounds)
         ]
         if figures := [each for each in found if each is not None]:
             self._found.add_point(curve, servers.topology.name, value, figures)
+
+
+def _in_turn(names: Sequence[str], number: int) -> list[str]:
+    """Return the order of a round: none is always the first, or always follows the same one."""
+    start = number * 4 % len(names) if names else 0
+    turned = [*names[start:], *names[:start]]
+    return turned[::-1] if number % 2 else turned
 
 
 def _point_rounds(curve: Curve) -> int:

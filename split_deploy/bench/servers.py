@@ -17,6 +17,7 @@ from typing import IO, Any, Final, Self
 import psutil
 
 from split_deploy.bench.config import Project
+from split_deploy.bench.load.process import on
 from split_deploy.bench.topologies import ServerSpec, Size, Topology
 from split_deploy.nginx import ANY_HOST, Proxy, mime_types, render
 
@@ -263,12 +264,8 @@ class Servers:
     ) -> None:
         log = self._folder / f"{len(self._masters)}.log"
 
-        def pin() -> None:
-            if self._cores.is_pinned:
-                os.sched_setaffinity(0, cores)
-
         output: IO[bytes]
-        with log.open("wb") as output:
+        with log.open("wb") as output, on(cores if self._cores.is_pinned else ()):
             try:
                 process = subprocess.Popen(
                     command,
@@ -280,7 +277,6 @@ class Servers:
                     # their own: Linux schedules each session as a group ("autogroup"), and on
                     # busy cores one that has nearly nothing to do then waited for 0.4 s.
                     process_group=0,
-                    preexec_fn=pin,
                 )
             except OSError as error:
                 raise ServerError(f"{name} can't be started: {error}") from error

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from split_deploy.bench.compare import compare
+from split_deploy.bench.compare import compare, unlike
 from split_deploy.bench.growth import growth
 from split_deploy.bench.noise import noise
 from split_deploy.bench.statistics import interval, ratio, summaries, summary
@@ -14,6 +14,9 @@ from split_deploy.bench.statistics import interval, ratio, summaries, summary
 def test_a_summary_has_median_range_and_the_distance_of_the_quartiles():
     assert summary([8, 10, 9, 11, 50]) == {"median": 10, "spread": 0.2, "low": 8, "high": 50}
     assert summary([7.1234567]) == {"median": 7.1235, "spread": 0, "low": 7.1235, "high": 7.1235}
+    assert summary([0, 0, 0])["spread"] == 0
+    # Of no median it is no part.
+    assert summary([0, 0, 5])["spread"] is None
 
 
 def test_only_figures_of_every_round_are_summed_up():
@@ -26,6 +29,8 @@ def test_an_interval_is_students_on_logarithms():
     low, high = interval([math.exp(-0.1), 1, math.exp(0.1)])
     assert (math.log(low), math.log(high)) == pytest.approx((-0.24843, 0.24843), abs=1e-5)
     assert interval([3]) == (3, 3)
+    # To the last bit, so that what is always the same agrees with itself.
+    assert interval([7] * 3) == interval([7] * 5) == (7, 7)
     assert interval([0, 2, 1]) == (0, 2)
 
 
@@ -57,6 +62,27 @@ def test_a_ratio_is_conclusive_if_one_is_not_in_its_interval(those, conclusive):
     assert found["conclusive"] is conclusive
 
 
+def test_a_ratio_that_the_machine_has_to_itself_is_not_conclusive():
+    these, those = ({n: {"x": value} for n in range(3)} for value in (10.0, 9.0))
+    assert ratio(these, those, "x", noise=0.05)["conclusive"]
+    assert not ratio(these, those, "x", noise=0.15)["conclusive"]
+    assert ratio(those, these, "x", noise=0.05)["conclusive"]
+    assert not ratio(those, these, "x", noise=0.15)["conclusive"]
+
+
+def test_a_split_that_answered_nothing_in_a_round_counts_as_if_it_had_answered_once():
+    these = {
+        0: {"requests_per_second": 0.0, "max_ms": 2000.0},
+        1: {"requests_per_second": 8.0, "max_ms": 900.0},
+        2: {"requests_per_second": 0.0, "max_ms": 2000.0},
+    }
+    those = {number: {"requests_per_second": 100.0, "max_ms": 10.0} for number in range(3)}
+    found = ratio(these, those, "requests_per_second")
+    assert found is not None
+    assert found["median"] == 0.005
+    assert 0 < found["low"] < 0.005 < found["high"] < 1
+
+
 def test_what_answered_nothing_has_no_ratio():
     assert ratio({0: {"x": 1.0}}, {0: {"x": 0.0}}, "x") is None
     assert ratio({0: {"x": 1.0}}, {1: {"x": 1.0}}, "x") is None
@@ -84,8 +110,16 @@ def points(figure: str, costs: dict[int, float]) -> list[dict]:
         ("env:N", {0: 100, 10: 105, 30: 110}, "flat"),
         ("env:N", {0: 100, 10: 200, 30: 400}, "as the work"),
         ("env:N", {0: 100, 10: 200, 30: 1000}, "faster than the work"),
+        ("env:N", {0: 100, 10: 100, 100: 100, 1000: 110, 5000: 2000}, "faster than the work"),
+        ("env:N", {0: 100, 10: 110, 30: 190}, "faster than the work"),
+        ("env:N", {0: 100, 10: 115, 30: 140}, "as the work"),
+        ("env:N", {0: 382, 10: 408, 100: 423, 1000: 897, 5000: 3320}, "as the work"),
         ("connections", {1: 120, 64: 100, 512: 110}, "flat"),
         ("connections", {1: 100, 64: 120, 512: 200}, "faster than the work"),
+        ("connections", {1: 100, 64: 400, 512: 110}, "a step, then flat"),
+        ("connections", {1: 100, 8: 110, 64: 400, 512: 110}, "faster than the work"),
+        ("connections", {1: 100, 8: 115, 64: 130, 512: 143}, "faster than the work"),
+        ("processes", {1: 156, 2: 212, 3: 198, 4: 196}, "a step, then flat"),
         ("processes", {1: 100, 2: 101, 4: 99}, "flat"),
     ],
 )
@@ -109,6 +143,17 @@ def test_growth_in_proportion_has_the_exponent_one():
     found = growth("env:N", points("cpu_us", {0: 100, 10: 200, 30: 400}))
     assert found is not None
     assert found["exponent"] == pytest.approx(1)
+    # What the first few cost is noise, of which nothing follows.
+    found = growth("env:N", points("cpu_us", {0: 100, 10: 101, 30: 140}))
+    assert found is not None
+    assert (found["verdict"], found["exponent"] < 1) == ("as the work", True)
+
+
+def test_a_cost_of_nothing_has_no_power():
+    costs = {100: 0, 1000: 20_000, 10_000: 20_000}
+    found = growth("streams", points("bytes_per_stream", costs))
+    assert found is not None
+    assert (found["verdict"], found["exponent"]) == ("a step, then flat", 0)
 
 
 def test_the_memory_of_a_few_streams_says_nothing():
@@ -146,7 +191,29 @@ def test_two_reports_agree_where_their_intervals_overlap():
     assert found.agree
     (found,) = compare(report(99, 100, 101), report(115, 116, 117))
     assert not found.agree
-    assert str(found) == "page, split, requests_per_second: 100 and 116 (+16%)"
+    assert str(found) == (
+        "page, split, requests_per_second: 100 (97.5 to 103) and 116 (114 to 119), +16%"
+    )
+
+
+def test_reports_of_different_things_say_what_differs():
+    first, second = report(1, 2), report(1, 2)
+    assert unlike(first, second) == []
+    first |= {"machine": {"cores": 2}, "parameters": {"connections": 64}, "quick": False}
+    second |= {"machine": {"cores": 8}, "parameters": {"connections": 64}, "quick": True}
+    second["workloads"][0]["beside"] = {"path": "/burn/"}
+    assert unlike(first, second) == [
+        "machine.cores is 2 and 8",
+        "quick is False and True",
+        "page.beside is None and {'path': '/burn/'}",
+    ]
+
+
+def test_a_round_that_is_missing_is_not_compared():
+    first = report(1, 2)
+    first["workloads"][0]["results"][0]["rounds"].insert(0, None)
+    (found,) = compare(first, report(1, 2))
+    assert found.first == (1, 2)
 
 
 def test_what_only_one_report_has_is_not_compared():

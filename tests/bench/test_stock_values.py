@@ -56,8 +56,37 @@ def test_under_asgi_no_connection_is_kept_and_under_wsgi_as_the_project_has_it(p
     under_wsgi = stock_values(project.__name__, "wsgi")["DATABASES"]
 
     assert [database["CONN_MAX_AGE"] for database in under_asgi.values()] == [0, 0]
+    assert "OPTIONS" not in under_asgi["other"]
     assert under_wsgi == project.DATABASES
     assert project.DATABASES["default"]["CONN_MAX_AGE"] == 60
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [({}, 8), ({"SPLIT_DEPLOY": {"THREADS": 3}}, 3)], ids=["default", "given"]
+)
+def test_under_asgi_postgresql_has_a_pool_of_as_many_connections_as_others_have_threads(
+    project, given, size
+):
+    vars(project).update(given)
+    project.DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}
+
+    under_asgi = stock_values(project.__name__, "asgi")["DATABASES"]["default"]
+
+    assert under_asgi["OPTIONS"] == {"pool": {"min_size": size, "max_size": size}}
+
+
+def test_a_pool_that_the_project_has_stays_and_without_psycopg_pool_there_is_none(
+    project, monkeypatch
+):
+    project.DATABASES = {
+        "default": {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {"pool": True}},
+        "other": {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}},
+    }
+    monkeypatch.setattr("split_deploy.bench.stock_values.find_spec", lambda _name: None)
+
+    found = stock_values(project.__name__, "asgi")["DATABASES"]
+
+    assert [each["OPTIONS"] for each in found.values()] == [{"pool": True}, {}]
 
 
 def test_the_async_engine_is_djangos_again_without_its_pool_and_app(project):

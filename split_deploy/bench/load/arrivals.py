@@ -3,27 +3,26 @@
 As users come. Latency is that from the instant at which a request was to be sent, so that one that
 a stalled server kept waiting counts with all of its wait ("coordinated omission" is to leave that
 out). The client is our own, in a process of its own: wrk2 is neither packaged nor maintained any
-more, and no other open-model generator of a known maintainer can be had from apt, PyPI or npm
-without a heavy runtime.
+more, and what apt, PyPI and npm have (hey, h2load, autocannon, Locust) is a closed loop that is
+slowed down. It has so many connections or users; what comes while all of them wait isn't sent, and
+its latency left out or guessed.
 """
 
 import gc
 import json
-import random
 import subprocess
 import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from split_deploy.bench.load import process
 from split_deploy.bench.load.client import Client
-from split_deploy.bench.load.figures import Figures, LoadError, Request, percentile
+from split_deploy.bench.load.figures import Figures, LoadError, Request, enough, percentile
 from split_deploy.bench.load.wire import address, encoded
 
-Spacing = Literal["constant", "poisson"]
-#: ``[second, p50_ms, p99_ms, requests]`` of each quarter of a second, by the instants of sending.
+#: ``[second, p50_ms, max_ms, requests]`` of each quarter of a second, by the instants of sending.
 Timeline = list[list[float]]
 
 #: Seconds after which a request has failed, and what a failed one counts in the percentiles.
@@ -53,11 +52,9 @@ def opened(
     rate: float,
     cores: Collection[int],
     timeline: bool = False,
-    spacing: Spacing = "constant",
 ) -> Opened:
     """Ask ``url`` for ``request`` ``rate`` times a second, for so long.
 
-    In ``constant`` distances, or in those of a Poisson process, which are the same in each run.
     Over keep-alive connections, and a new one when none is idle. It takes ``TIMEOUT`` longer if
     there is no answer to the last requests. Figures:
 
@@ -65,8 +62,8 @@ def opened(
     - ``requests_per_second``: good answers (below status 400 and in ``TIMEOUT``) until the last;
     - ``errors``: requests without a good answer. In the percentiles they count as ``TIMEOUT``
       each, since a quick error is no quick answer;
-    - ``p50_ms``, ``p99_ms``, ``p999_ms``, ``max_ms``: from the intended instant to the end of
-      the answer;
+    - ``p50_ms``, ``max_ms`` and, of ``enough()`` requests, ``p99_ms`` and ``p999_ms``: from the
+      intended instant to the end of the answer;
     - ``late_p99_ms``: from the intended instant to that of sending: what the client itself added;
     - ``connections``: the most at one time.
 
@@ -79,7 +76,6 @@ def opened(
         "address": address(url),
         "seconds": seconds,
         "rate": rate,
-        "spacing": spacing,
         "timeline": timeline,
     }
     running = process.started(process.module("arrivals"), cores, talks=True)
@@ -101,27 +97,18 @@ def opened(
     return Opened(**found)
 
 
-def instants(seconds: float, rate: float, spacing: Spacing) -> list[float]:
+def instants(seconds: float, rate: float) -> list[float]:
     """Return when to send, in seconds from the start: at least once."""
-    if spacing == "constant":
-        return [number / rate for number in range(max(1, round(seconds * rate)))]
-    # The same in each run, so that runs can be compared.
-    chance = random.Random(6)  # noqa: S311
-    found: list[float] = []
-    now = chance.expovariate(rate)
-    while now < seconds or not found:
-        found.append(now)
-        now += chance.expovariate(rate)
-    return found
+    return [number / rate for number in range(max(1, round(seconds * rate)))]
 
 
 def sliced(sent: Sequence[float], latencies_ms: Sequence[float]) -> Timeline:
-    """Return the percentiles of each quarter of a second in which something was sent."""
+    """Return median and maximum of each quarter of a second in which something was sent."""
     slices: dict[int, list[float]] = {}
     for instant, latency in zip(sent, latencies_ms, strict=True):
         slices.setdefault(int(instant / _SLICE), []).append(latency)
     return [
-        [number * _SLICE, percentile(part, 50), percentile(part, 99), len(part)]
+        [number * _SLICE, percentile(part, 50), part[-1], len(part)]
         for number, part in ((number, sorted(each)) for number, each in sorted(slices.items()))
     ]
 
@@ -139,7 +126,7 @@ def main() -> None:
 
 def _measured(asked: dict[str, Any], wire: bytes) -> dict[str, object]:
     family, where = asked["address"]
-    sent = instants(asked["seconds"], asked["rate"], asked["spacing"])
+    sent = instants(asked["seconds"], asked["rate"])
     client = Client((family, tuple(where)), wire, sent, most=MOST_CONNECTIONS, timeout=TIMEOUT)
     gc.freeze()  # what there is now is not to be looked through again and again
     began = time.monotonic()
@@ -163,7 +150,7 @@ def _measured(asked: dict[str, Any], wire: bytes) -> dict[str, object]:
         "connections": client.connections,
     }
     return {
-        "figures": {name: float(value) for name, value in figures.items()},
+        "figures": enough({name: float(value) for name, value in figures.items()}),
         "timeline": sliced(sent, latencies) if asked["timeline"] else [],
         "began": began,
     }

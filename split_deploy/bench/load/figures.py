@@ -42,6 +42,16 @@ class Request:
             raise ValueError(f"{self.path} has both a body and a body_size: leave out one.")
 
 
+def enough(figures: Figures) -> Figures:
+    """Return ``figures`` without the percentiles for which there were too few requests.
+
+    Of fewer than 100 the 99th percentile is the longest, as the 99.9th is of fewer than 1,000.
+    """
+    least = {"p99_ms": 100, "p999_ms": 1000}
+    number = figures["requests"]
+    return {name: value for name, value in figures.items() if number >= least.get(name, 0)}
+
+
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """Return the smallest value that ``percent`` of them do not exceed; 0 of none.
 

@@ -25,7 +25,7 @@ def started(
     ``LoadError`` if there is no such program, which says how to install it, or no such core.
     """
     try:
-        with _on(cores):
+        with on(cores):
             return subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
@@ -38,6 +38,28 @@ def started(
         raise LoadError(
             f"{name} is not on PATH, and makes the load: {_INSTALLING.get(name, 'install it')}."
         ) from error
+
+
+@contextmanager
+def on(cores: Collection[int]) -> Iterator[None]:
+    """Keep this thread, and what it starts meanwhile, on ``cores``; on all if there are none.
+
+    Raises ``LoadError`` if it may not run there.
+    """
+    # What this thread starts meanwhile inherits its cores, also the threads that a program starts
+    # at once; to set them in the child, before the program, isn't safe beside other threads.
+    if not cores or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError as error:
+        raise LoadError(f"This process may not run on the cores {sorted(cores)}.") from error
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def module(name: str) -> list[str]:
@@ -71,21 +93,3 @@ def allow_files(number: int) -> None:
                 f"{number} open files are needed here, and `ulimit -Hn` is less: raise it, or ask"
                 " for fewer streams."
             ) from error
-
-
-@contextmanager
-def _on(cores: Collection[int]) -> Iterator[None]:
-    # What this thread starts meanwhile inherits its cores, also the threads that a program starts
-    # at once; to set them in the child, before the program, isn't safe beside other threads.
-    if not cores or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, cores)
-    except OSError as error:
-        raise LoadError(f"This process may not run on the cores {sorted(cores)}.") from error
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -1,4 +1,5 @@
--- Run by wrk, whose argument is the file with the request: the same bytes as any other tool sends.
+-- Run by wrk. Its arguments are the file with the request, the same bytes as any other tool sends,
+-- and the milliseconds that a connection pauses before it asks again, on average.
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))
@@ -6,6 +7,12 @@ function init(args)
   file:close()
   -- What wrk calls, once, for the bytes that it sends: its own has no room for those of a file.
   wrk.format = function() return request end
+  local pause = tonumber(args[2])
+  if pause > 0 then
+    math.randomseed(6) -- the same in each run
+    -- Of an exponential distribution, so that no two keep step.
+    delay = function() return math.floor(0.5 - pause * math.log(1 - math.random())) end
+  end
 end
 
 -- Latencies are in microseconds.

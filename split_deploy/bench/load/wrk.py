@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from split_deploy.bench.load import process
-from split_deploy.bench.load.figures import Figures, LoadError, Request
+from split_deploy.bench.load.figures import Figures, LoadError, Request, enough
 from split_deploy.bench.load.wire import encoded
 
 #: Seconds after which an answer is an error.
@@ -36,7 +36,7 @@ def closed(
     - ``requests_per_second``: answers below status 400 within 10 s;
     - ``requests``: all answers; ``errors``: those of other statuses or later than that, and
       connections that failed;
-    - ``p50_ms``, ``p99_ms``, ``p999_ms``, ``max_ms``, ``mean_ms``: of all answers;
+    - ``p50_ms``, ``max_ms``, ``mean_ms`` and, of ``enough()`` answers, ``p99_ms`` and ``p999_ms``;
     - ``bytes_per_second``: of the answers.
 
     Where nothing was answered at all each connection counts as an error, and latencies are what
@@ -68,13 +68,23 @@ class Flood:
 
 @contextmanager
 def flood(
-    url: str, request: Request, *, connections: int, cores: Collection[int]
+    url: str,
+    request: Request,
+    *,
+    connections: int,
+    cores: Collection[int],
+    pause_ms: float = 0.0,
 ) -> Iterator[Flood]:
     """Ask ``url`` for ``request`` over so many connections until the context is left.
 
+    Each pauses for ``pause_ms`` on average before it asks, as who asks does. Without a pause it has
+    its next request on its way before a proxy can give the connection to a server, which it keeps
+    open, to anybody else: then which process the flood falls on is decided by chance when it
+    begins, and another one may be spared all of it.
+
     Raises ``LoadError`` as ``closed()`` does, when it is left, unless something else was raised.
     """
-    with _running(url, request, _LONGEST_FLOOD, connections, cores) as running:
+    with _running(url, request, _LONGEST_FLOOD, connections, cores, pause_ms) as running:
         found = Flood()
         yield found
         if running.is_over:
@@ -85,7 +95,12 @@ def flood(
 
 @contextmanager
 def _running(
-    url: str, request: Request, seconds: int, connections: int, cores: Collection[int]
+    url: str,
+    request: Request,
+    seconds: int,
+    connections: int,
+    cores: Collection[int],
+    pause_ms: float = 0.0,
 ) -> Iterator["_Wrk"]:
     if request.method == "HEAD":
         raise LoadError(f"{request.path}: wrk can't ask with HEAD. Leave that to a rate.")
@@ -96,7 +111,7 @@ def _running(
             *("wrk", "--threads", str(_threads(connections, len(cores)))),
             *("--connections", str(connections), "--duration", f"{max(1, seconds)}s"),
             *("--timeout", f"{_TIMEOUT}s", "--script", str(_SCRIPT)),
-            *(url, "--", file.name),
+            *(url, "--", file.name, f"{pause_ms:g}"),
         ]
         running = process.started(command, cores)
         try:
@@ -166,4 +181,4 @@ class _Wrk:
         for name in ("p50", "p99", "p999", "max", "mean"):
             value = found[name] if found["requests"] else found["duration"]
             figures[f"{name}_ms"] = value / 1000
-        return figures
+        return enough(figures)

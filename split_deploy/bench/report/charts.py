@@ -137,7 +137,7 @@ _FILES: Final[Mapping[str, _File]] = {
     ),
     "over-time": _File(
         "Over time",
-        "p99 of each quarter of a second in ms, and p50 as the thin line. Less is better.",
+        "The longest of each quarter of a second in ms, and p50 as the thin line. Less is better.",
     ),
     "stream-memory": _File("Memory of an event stream in KB", "Less is better.", 2),
     "ticks": _File(
@@ -386,7 +386,7 @@ def _timelines(workload: Mapping[str, Any], results: _Results) -> Iterable[Panel
             kind="over-time",
             name=workload["name"],
             title=topology.title,
-            alt=f"{workload['title']}, {topology.title}: p99 at worst {number(worst)} ms.",
+            alt=f"{workload['title']}, {topology.title}: {number(worst)} ms at worst.",
             paint=painter(topology),
             height=1.15,
             of=workload["title"],

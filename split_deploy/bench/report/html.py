@@ -8,6 +8,7 @@ from django.template import Context, Engine
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from split_deploy.bench.noise import UNSTEADY
 from split_deploy.bench.report.charts import COLORS, Panel, inline, panels
 from split_deploy.bench.report.progress import SPLIT
 from split_deploy.bench.report.words import (
@@ -208,10 +209,15 @@ def _asked(workload: _Row) -> str:
     elif workload["connections"]:
         said.append(f"over {_counted(workload['connections'], 'connection')}")
     if workload["rate"]:
-        said.append(f"and at {number(workload['rate'])} arrivals a second")
+        said.append(
+            f"and at {number(workload['rate'])} arrivals a second for "
+            f"{number(workload['rate_seconds'])} s"
+        )
     if beside := workload["beside"]:
         said += ["while", _paths(beside)]
         said.append(f"is flooded over {_counted(beside['connections'], 'connection')}")
+        if beside["pause_ms"]:
+            said.append(f"that pause for {number(beside['pause_ms'])} ms in between")
     return format_html_join(" ", "{}", ((each,) for each in said))
 
 
@@ -286,7 +292,7 @@ def _table(results: Sequence[_Row], topologies: Mapping[str, _Row]) -> dict[str,
                 "title": _title(result["topology"], topologies),
                 "group": _group(result["topology"], topologies),
                 "is_split": result["topology"] == SPLIT,
-                "rounds": str(len(result["rounds"])),
+                "rounds": str(sum(each is not None for each in result["rounds"])),
                 "cells": [_cell(figure, result["figures"].get(figure)) for figure in shown],
             }
             for result in results
@@ -301,12 +307,15 @@ def _cell(figure: str, found: _Row | None) -> dict[str, Any]:
         return {"value": NOTHING, "spread": "", "failed": False}
     return {
         "value": measured(figure, found["median"]),
-        "spread": _percent(found["spread"]),
+        "spread": _spread(figure, found),
         "failed": figure in _RARE and bool(found["median"]),
     }
 
 
-def _percent(part: float | None) -> str:
+def _spread(figure: str, found: _Row) -> str:
+    part = found["spread"]
+    if part is None:
+        return " to ".join(measured(figure, found[end]) for end in ("low", "high"))
     if not part:
         return ""
     return f"{part:.0%}" if part >= 0.01 else "<1%"
@@ -319,7 +328,7 @@ def _curve(curve: _Row, topologies: Mapping[str, _Row], drawn: Sequence[Panel]) 
     rows = []
     for result in curve["results"]:
         points = {point["value"]: point["figures"].get(figure) for point in result["points"]}
-        growth = result["growth"] or {"exponent": None, "verdict": NOTHING, "note": ""}
+        growth = result["growth"] or {"exponent": None, "verdict": NOTHING}
         rows.append(
             {
                 "title": _title(result["topology"], topologies),
@@ -328,7 +337,6 @@ def _curve(curve: _Row, topologies: Mapping[str, _Row], drawn: Sequence[Panel]) 
                 "cells": [_cell(figure, points.get(value)) for value in values],
                 "exponent": number(growth["exponent"]),
                 "verdict": growth["verdict"],
-                "note": growth["note"],
             }
         )
     return {
@@ -357,7 +365,7 @@ def _noise(
                 "topology": _title(each["topology"], topologies),
                 "times": times(each["ratio"]),
                 "interval": f"{number(each['low'])} to {number(each['high'])}",
-                "unsteady": not each["low"] <= 1 <= each["high"],
+                "unsteady": abs(each["ratio"] - 1) > UNSTEADY,
             }
             for each in noise["self"]
         ],

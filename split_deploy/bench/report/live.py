@@ -68,10 +68,6 @@ class Live:
         """
         self._progress.plan(cells, seconds)
 
-    def starting(self, name: str) -> None:
-        """Say that the servers of the topology ``name`` are being started."""
-        self._view.say(f"starting {name}")
-
     def cell(self, workload_title: str, topology_title: str, round: int, rounds: int) -> None:  # noqa: A002
         """Say what is measured from now on: ``round`` of ``rounds``, counted from 1."""
         before = self._progress.begin(workload_title, topology_title, round, rounds)

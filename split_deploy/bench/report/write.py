@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from split_deploy.bench.statistics import rounded
+
 #: The version of ``schema.json``.
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 #: A report: see ``schema.json``.
 Report = dict[str, Any]
-
-_DIGITS: Final = 5
 
 
 class ReportError(Exception):
@@ -33,11 +33,11 @@ def write(report: Mapping[str, Any], folder: Path) -> list[Path]:
     first. Charts of an earlier report are deleted. Raises ``ReportError`` if the folder can't be
     written to, or if matplotlib is not installed: then ``report.json`` is there.
     """
-    rounded: Report = _rounded(report)
+    clean: Report = _clean(report)
     try:
         charts = folder / "charts"
         charts.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(rounded, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(clean, indent=1, ensure_ascii=False, allow_nan=False)
         written = [_replace(folder / "report.json", f"{text}\n")]
         # Not at the top: what reads a report needs neither.
         try:
@@ -48,8 +48,8 @@ def write(report: Mapping[str, Any], folder: Path) -> list[Path]:
                 f"{error.name} is not installed, so there are no charts and no page, only "
                 f"{written[0]}. Install it with: pip install 'django-split-deploy[bench]'"
             ) from error
-        written.append(_replace(folder / "report.html", render(rounded)))
-        drawn = {charts / name: text for name, text in draw(rounded).items()}
+        written.append(_replace(folder / "report.html", render(clean)))
+        drawn = {charts / name: text for name, text in draw(clean).items()}
         for old in set(charts.glob("*.svg")) - drawn.keys():
             old.unlink()
         written += [_replace(path, text) for path, text in drawn.items()]
@@ -79,14 +79,14 @@ def read(path: Path) -> Report:
     return dict(report)
 
 
-def _rounded(value: Any) -> Any:
+def _clean(value: Any) -> Any:
     """Return ``value`` with its floats rounded, at any depth."""
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+        return rounded(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [_clean(item) for item in value]
     return value
 
 

@@ -8,7 +8,7 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http.multipartparser import MultiPartParser
 from django.utils.datastructures import MultiValueDict
 
-from split_deploy.bench.load.figures import LoadError, Request, percentile
+from split_deploy.bench.load.figures import LoadError, Request, enough, percentile
 from split_deploy.bench.load.process import module
 from split_deploy.bench.load.wire import address, encoded
 
@@ -26,6 +26,16 @@ def test_a_percentile_of_few_is_one_of_them_and_of_none_is_0():
     assert percentile([7.0], 99.9) == 7
     assert percentile([7.0, 8.0], 99.9) == 8
     assert percentile([], 50) == 0
+
+
+@pytest.mark.parametrize(
+    ("requests", "left"),
+    [(99, ["p50_ms"]), (100, ["p50_ms", "p99_ms"]), (999, ["p50_ms", "p99_ms"])],
+)
+def test_a_percentile_of_too_few_requests_is_left_out(requests, left):
+    figures = {"requests": requests, "p50_ms": 1.0, "p99_ms": 2.0, "p999_ms": 3.0}
+    assert list(enough(figures)) == ["requests", *left]
+    assert enough(figures | {"requests": 1000}) == figures | {"requests": 1000}
 
 
 def test_a_request_has_the_host_and_its_own_headers_over_it():

@@ -140,13 +140,26 @@ def test_what_the_report_has_is_text_and_no_html(report, json_async):
     assert "<script" not in render(report)
 
 
-def test_how_cost_grows_is_told_with_its_explanation(report):
-    report["curves"][0]["results"][0]["growth"] |= {
-        "exponent": 1.4,
-        "verdict": "faster than the work",
-        "note": "Each is looked at.",
-    }
-    assert "1.4 faster than the work Each is looked at." in text(report)
+def test_how_cost_grows_is_told(report):
+    growth = report["curves"][0]["results"][0]["growth"]
+    growth |= {"exponent": 1.4, "verdict": "faster than the work"}
+    assert "1.4 faster than the work" in text(report)
+
+
+def test_what_was_mostly_nothing_shows_its_range_in_place_of_a_spread(report, json_async):
+    figure = json_async["results"][0]["figures"]["requests_per_second"]
+    figure |= {"median": 0, "spread": None, "low": 0, "high": 4321}
+    assert "0 0 to 4,320" in text(report)
+
+
+def test_a_round_that_could_not_be_measured_is_not_counted(report, json_async):
+    rounds = json_async["results"][0]["rounds"]
+    row = f"<td>{len(rounds)}</td></tr>"
+    before = render(report).count(row)
+    rounds[0] = None
+    page = render(report)
+    assert page.count(row) == before - 1
+    assert f"<td>{len(rounds) - 1}</td></tr>" in page
 
 
 def test_a_curve_without_growth_and_ratios_without_figures_are_shown(report, json_async):

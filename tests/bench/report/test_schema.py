@@ -41,7 +41,7 @@ def test_a_report_of_nothing_is_valid(nothing):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("schema",), 2),
+        (("schema",), 3),
         (("machine", "cores"), 0),
         (("started",), None),
         (("topologies", 0, "group"), "sync"),

@@ -87,7 +87,7 @@ def test_without_matplotlib_the_figures_are_kept(report, tmp_path, monkeypatch):
         (None, "can't be read: No such file"),
         ("{", "is no JSON"),
         ("[]", "has None for schema"),
-        ('{"schema": 99}', "has 99 for schema, and this version reads 1"),
+        ('{"schema": 99}', "has 99 for schema, and this version reads 2"),
     ],
 )
 def test_what_is_no_report_is_refused(text, message, tmp_path):
