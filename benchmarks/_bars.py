@@ -16,14 +16,6 @@ def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     titles = {each["name"]: each["title"] for each in report["topologies"]}
     found = {each["name"]: each for each in report["workloads"]}
 
-    def figures(workload: str) -> dict[str, dict[str, Any]]:
-        return {each["topology"]: each["figures"] for each in found[workload]["results"]}
-
-    def rounds(workload: str, topology: str) -> dict[int, dict[str, float]]:
-        results = found[workload]["results"]
-        (result,) = [each for each in results if each["topology"] == topology]
-        return dict(enumerate(result["rounds"]))
-
     def against(
         what: str, workload: str, group: str, bar: float, figure: str = "requests_per_second"
     ) -> Iterator[tuple[str, str, str]]:
@@ -31,19 +23,21 @@ def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             return
         is_rate = figure == "requests_per_second"
         rivals = {
-            name: each[figure]["median"]
-            for name, each in figures(workload).items()
-            if groups[name] == group and figure in each
+            each["topology"]: each["figures"][figure]["median"]
+            for each in found[workload]["results"]
+            if groups[each["topology"]] == group and figure in each["figures"]
         }
         if not rivals:
             return
         best = (max if is_rate else min)(rivals, key=lambda each: rivals[each])
+        ratios = {
+            each["topology"]: each for each in found[workload]["ratios"] if each["figure"] == figure
+        }
         for name in rivals if group == "wsgi" else [best]:
-            times = ratio(rounds(workload, "split"), rounds(workload, name), figure)
             yield (
                 f"{what}, against {titles[name]}",
                 f"at least {bar:g} times" if is_rate else f"at most {bar:g} times",
-                _said(times),
+                _said(ratios.get(name)),
             )
 
     yield from against("sync page", "json", "asgi", 5)
@@ -55,13 +49,28 @@ def measured(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield from against(p99, "read-beside-outbound-64", "asgi", 0.2, "open_p99_ms")
     yield from against(p99, "read-beside-outbound-64", "wsgi", 0.2, "open_p99_ms")
     if {"alone-read", "read-beside-outbound-64"} <= found.keys():
-        times = ratio(
-            rounds("read-beside-outbound-64", "split"), rounds("alone-read", "split"), "open_p99_ms"
+        beside, alone = (
+            _rounds(found[name], "split") for name in ("read-beside-outbound-64", "alone-read")
         )
-        yield f"{p99}, against its own alone", "at most 1.5 times", _said(times)
+        yield (
+            f"{p99}, against its own alone",
+            "at most 1.5 times",
+            _said(ratio(beside, alone, "open_p99_ms")),
+        )
     page = "async page beside CPU-bound sync views"
     yield from against(page, "json-async-beside-burn", "asgi", 30)
     yield from against(page, "json-async-beside-burn", "native", 6)
+
+
+def _rounds(workload: dict[str, Any], topology: str) -> dict[int, dict[str, float]]:
+    """What ``topology`` had in each round that it could be measured in, by its number."""
+    return {
+        number: figures
+        for each in workload["results"]
+        if each["topology"] == topology
+        for number, figures in enumerate(each["rounds"])
+        if figures is not None
+    }
 
 
 def _said(times: dict[str, Any] | None) -> str:

@@ -14,7 +14,6 @@ import re
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from split_deploy.bench import statistics
+from split_deploy.bench.load.process import on
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -198,14 +200,13 @@ def process(
     command: Sequence[str], core: int | Sequence[int], *, folder: Path = ROOT, **env: str
 ) -> Iterator[int]:
     """Run ``command`` in ``folder``, on one core or on some."""
-    cores = {core} if isinstance(core, int) else set(core)
-    started = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"} | env,
-        stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )
+    with on([core] if isinstance(core, int) else core):
+        started = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"} | env,
+            stdout=subprocess.DEVNULL,
+        )
     try:
         yield started.pid
     finally:
@@ -263,18 +264,18 @@ def wrk(
     were never taken. So one request that took a second counts as many. Responses that are errors
     count only as such, and end the benchmark unless it ``may_fail``.
     """
-    done = subprocess.run(
-        [
-            *("wrk", "--threads", "1", "--connections", str(connections), "--latency"),
-            *("--duration", f"{max(1, round(seconds))}s", "--timeout", "60s"),
-            *(argument for header in headers for argument in ("--header", header)),
-            url,
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, set(cores)),
-    ).stdout
+    with on(cores):
+        done = subprocess.run(
+            [
+                *("wrk", "--threads", "1", "--connections", str(connections), "--latency"),
+                *("--duration", f"{max(1, round(seconds))}s", "--timeout", "60s"),
+                *(argument for header in headers for argument in ("--header", header)),
+                url,
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", done)
     errors = int(failed[1]) if failed else 0
     if "Socket errors" in done or (errors and not may_fail):
@@ -316,30 +317,24 @@ def interleaved(
 
 def summary(found: Measured) -> dict[str, dict[str, float]]:
     """The medians of the rounds, and the spread of the first figure."""
+    figures = {name: statistics.summaries(rounds) for name, rounds in found.items()}
     return {
-        name: {key: median(rounds, key) for key in rounds[0]}
-        | {"spread": spread([next(iter(figures.values())) for figures in rounds])}
-        for name, rounds in found.items()
+        name: {key: each["median"] for key, each in of_name.items()}
+        | {"spread": next(iter(of_name.values()))["spread"]}
+        for name, of_name in figures.items()
     }
-
-
-def median(rounds: Sequence[Mapping[str, float]], key: str) -> float:
-    """The median of a figure."""
-    return float(f"{statistics.median(figures[key] for figures in rounds):.5g}")
 
 
 def ratio(found: Measured, these: str, those: str, key: str = "requests_per_second") -> float:
     """The median of the rounds' ratios: what slows a whole round cancels out."""
-    pairs = zip(found[these], found[those], strict=True)
-    return round(statistics.median(a[key] / (b[key] or math.nan) for a, b in pairs), 3)
+    one, other = (dict(enumerate(found[name])) for name in (these, those))
+    compared = statistics.ratio(one, other, key)
+    return compared["median"] if compared else math.nan
 
 
-def spread(values: Sequence[float]) -> float:
-    """The distance of the quartiles, as a part of the median; 0 for a single value."""
-    if len(values) < 2:
-        return 0.0
-    first, middle, third = statistics.quantiles(values, n=4, method="inclusive")
-    return round((third - first) / middle, 3) if middle else 0.0
+def spread(values: Sequence[float]) -> float | None:
+    """The distance of the quartiles, as a part of the median."""
+    return statistics.summary(values)["spread"]
 
 
 def options(description: str | None, **more: Any) -> argparse.Namespace:

@@ -1,5 +1,7 @@
 """``wsgi.py`` or ``asgi.py``, with what ``BENCHMARK_RUNTIME`` says, like ``gc=50000``.
 
+``BENCHMARK_BARE`` has Django's own WSGI handler in place of the first.
+
 No module of the package ``benchmarks``: see ``_what_helps_settings``.
 """
 
@@ -12,7 +14,11 @@ if RUNTIME == "no-freeze":
     # In this process, which does nothing but be measured.
     gc.freeze = lambda: None
 
-if os.environ["BENCHMARK_ROLE"] == "sync":
+if os.environ["BENCHMARK_ROLE"] == "sync" and os.environ.get("BENCHMARK_BARE"):
+    from django.core.wsgi import get_wsgi_application
+
+    application = get_wsgi_application()
+elif os.environ["BENCHMARK_ROLE"] == "sync":
     from wsgi import application
 else:
     from asgi import application

@@ -23,4 +23,11 @@ include(str(Path.cwd() / "settings" / f"{ROLE}_only.py"))
 
 ROOT_URLCONF = "_what_helps_urls"
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-SPLIT_DEPLOY[f"{ROLE.upper()}_URLCONF"] = ROOT_URLCONF  # noqa: F821 - it is included
+# The class names of what is left out.
+WITHOUT = os.environ.get("BENCHMARK_WITHOUT", "").split()
+MIDDLEWARE = [
+    path
+    for path in MIDDLEWARE  # noqa: F821 - it is included
+    if path.rpartition(".")[2] not in WITHOUT
+]
+SPLIT_DEPLOY[f"{ROLE.upper()}_URLCONF"] = ROOT_URLCONF  # noqa: F821

@@ -23,7 +23,6 @@ ratios of each round.
 import asyncio
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
@@ -33,6 +32,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import _servers as servers
+from split_deploy.bench.load.process import on
 
 KINDS = [
     "asyncio.sleep",
@@ -102,13 +102,8 @@ def measure(kind: str, at_once: int, seconds: float, target: servers.Server) -> 
     """``call()``, in a process of its own."""
     before = connections(target)
     command = [sys.executable, __file__, "--child", kind, str(at_once), str(seconds), target.url]
-    done = subprocess.run(
-        command,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {servers.SERVER_CORE}),
-    )
+    with on([servers.SERVER_CORE]):
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     # The last time it was asked was one more.
     made = connections(target) - before - 1
     return json.loads(done.stdout) | {"new": made}

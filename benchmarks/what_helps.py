@@ -1,28 +1,28 @@
 """What makes an instance faster, and what doesn't: this project as shipped, with one thing changed.
 
-    python benchmarks/what_helps.py sync|async|cores|file|start|code [--against FOLDER]
+    python benchmarks/what_helps.py own|sync|async|cores|file|start|code [--against FOLDER]
         [--seconds 2] [--rounds 5] [--connections 64] [--only NAME ...]
 
-``sync`` and ``async`` are settings of the server, of Python's runtime and of this project, one
-process each, for a view that answers with JSON behind all the middleware; ``cores`` is about the
-binding of workers to cores, with as many workers as there are and one more; ``file`` is a file of
-10 MB from the sync instance; ``start`` is from the command to the first answer. ``code`` compares
-with the same project in FOLDER, say a ``git worktree`` of an earlier commit.
+``own`` leaves out what this project adds to Django: the access log, each of its middleware, and all
+of these, of the sync role with Django's own handler. ``sync`` and ``async`` are settings of the
+server, of Python's runtime and of this project. All of these have one process each, and a view that
+answers with JSON behind all the middleware. ``cores`` is about the binding of workers to cores,
+with as many workers as there are and one more; ``file`` is a file of 10 MB from the sync instance;
+``start`` is from the command to the first answer. ``code`` compares with the same project in
+FOLDER, say a ``git worktree`` of an earlier commit.
 
 Nothing stands between wrk and the server, which gets the headers that nginx would send; it logs to
 /dev/null. A server has one core and wrk has another, but that with ``cores`` both have all. All of
 a group are measured in each round, in an order that alternates.
 
-Prints progress on stderr and one JSON object on stdout. ``ratio`` is to the first of the group, the
-median of the ratios of each round; ``low`` and ``high`` are the quartiles of these. It is
-``conclusive`` if 1 is not between them, and the medians differ by 1 % at least. ``cpu_us`` is the
-processor time a request, of all processes of the server.
+Prints progress on stderr and one JSON object on stdout. ``ratios`` are to the first of the group
+(of pairs, to the first of the pair): see ``split_deploy.bench.statistics.ratio()``. ``cpu_us`` is
+the processor time a request, of all processes of the server.
 """
 
 import argparse
 import importlib.util
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +35,7 @@ from tempfile import NamedTemporaryFile
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import _servers as servers
+from split_deploy.bench.statistics import ratio
 
 #: What nginx sends along.
 HEADERS = (
@@ -67,6 +68,14 @@ class Way:
 # No worker is replaced while it is measured.
 SYNC = Way(env={"WEB_CONCURRENCY": "1", "GUNICORN_MAX_REQUESTS": "0"})
 ASYNC = Way(role="async", path="/async/benchmark/json/")
+#: The middleware that this project adds to startproject's seven.
+OWN = {
+    "without the context of the request": "ContextMiddleware",
+    "without health checks": "HealthMiddleware",
+    "without role, request id and hops": "InstanceMiddleware",
+}
+#: How many of a group are compared with the first of them.
+_TOGETHER = {"own": len(OWN) + 3, "code": 2, "cores": 3}
 RUNTIME = {
     "without gc.freeze()": "no-freeze",
     "gc.set_threshold(50_000)": "gc=50000",
@@ -105,6 +114,20 @@ def async_() -> dict[str, Way]:
         "h11": ASYNC.but("--http", "h11"),
         **{name: ASYNC.but(BENCHMARK_RUNTIME=word) for name, word in RUNTIME.items()},
     }
+
+
+def own() -> dict[str, Way]:
+    """What this project adds to each role left out, and in the end all of it."""
+    found = {}
+    for way in (SYNC, ASYNC):
+        found[f"{way.role}, as shipped"] = way
+        found[f"{way.role}, without the access log"] = way.but(ACCESS_LOG="false")
+        for name, middleware in OWN.items():
+            found[f"{way.role}, {name}"] = way.but(BENCHMARK_WITHOUT=middleware)
+        found[f"{way.role}, without all of these"] = way.but(
+            BENCHMARK_WITHOUT=" ".join(OWN.values()), BENCHMARK_BARE="1", ACCESS_LOG="false"
+        )
+    return found
 
 
 def cores() -> dict[str, Way]:
@@ -154,6 +177,7 @@ def main() -> None:
             ways = file(content.name)
         else:
             ways = {
+                "own": own,
                 "sync": sync,
                 "async": async_,
                 "cores": cores,
@@ -189,7 +213,7 @@ def options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "group", choices=["sync", "async", "cores", "file", "start", "code"], metavar="group"
+        "group", choices=["own", "sync", "async", "cores", "file", "start", "code"], metavar="group"
     )
     parser.add_argument("--against", type=Path, metavar="FOLDER")
     parser.add_argument("--seconds", type=float, default=2.0)
@@ -284,40 +308,19 @@ def cpu(pids: Sequence[int]) -> float:
 
 
 def ratios(group: str, found: servers.Measured) -> dict[str, dict[str, object]]:
-    """Of each to the first, or to the one before it where there are pairs."""
+    """Of each to the first of those that belong together."""
     names = list(found)
-    first = "seconds" if group == "start" else "requests_per_second"
-    second = "cpu_seconds" if group == "start" else "cpu_us"
+    keys = ("seconds", "cpu_seconds") if group == "start" else ("requests_per_second", "cpu_us")
     compared = {}
     for number, name in enumerate(names):
-        base = names[0] if group not in {"code", "cores"} else _base(names, number, group)
-        if name == base:
-            continue
-        compared[name] = {"to": base}
-        for key in (first, second):
-            pairs = zip(found[name], found[base], strict=True)
-            each = [one[key] / other[key] for one, other in pairs]
-            low, middle, high = _quartiles(each)
-            compared[name][key] = {
-                "ratio": round(middle, 3),
-                "low": round(low, 3),
-                "high": round(high, 3),
-                "conclusive": not low <= 1 <= high and abs(middle - 1) >= 0.01,
+        size = _TOGETHER.get(group, len(names))
+        base = names[number - number % size]
+        if name != base:
+            these, those = (dict(enumerate(found[each])) for each in (name, base))
+            compared[name] = {"to": base} | {
+                key: ratio(these, those, key, noise=0.01) for key in keys
             }
     return compared
-
-
-def _base(names: Sequence[str], number: int, group: str) -> str:
-    # The pairs of code, and the threes of cores.
-    size = 2 if group == "code" else 3
-    return names[number - number % size]
-
-
-def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    if len(values) < 2:
-        return values[0], values[0], values[0]
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle, high
 
 
 if __name__ == "__main__":

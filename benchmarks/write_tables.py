@@ -3,9 +3,9 @@
     python benchmarks/write_tables.py FOLDER
 
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
-``outbound_view.json`` and so on. ``report.json`` is what ``make bench`` has written, and so are
-``report_bars.json``, of more rounds, and ``report_curves.json``, unless it is one run. In the pages
-below, a table under ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
+``outbound_view.json`` and so on. ``report.json`` is what ``make bench`` has written, and
+``report_again.json`` what a second run has, of some workloads. In the pages below, a table under
+``<!-- NAME: ... -->`` is replaced if the file of that name is there.
 """
 
 import json
@@ -18,6 +18,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import _bars
+from split_deploy.bench.compare import compare
+from split_deploy.bench.report.words import duration
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -222,6 +224,34 @@ def topologies(found: dict[str, Any]) -> str:
     )
 
 
+def about(found: dict[str, Any]) -> str:
+    """What a run was measured on, how long it took, and what noise there was, in sentences."""
+    machine, noise, versions = found["machine"], found["noise"], found["versions"]
+    titles = {each["name"]: each["title"] for each in found["workloads"]}
+    own = ", ".join(
+        f"{number(each['ratio'])} ({number(each['low'])} to {number(each['high'])}) for "
+        f"{titles[each['workload']]}"
+        for each in noise["self"]
+    )
+    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (
+        f"{machine['cores']} cores of {machine['cpu']}, "
+        f"{number(machine['memory_bytes'] / 1024**3)} GB, {machine['system']}; {said}. "
+        f"`{found['command']}` took {duration(found['seconds'])}. Steal: "
+        f"{number(noise['steal_percent'])}%. "
+        f"The split as a multiple of itself: {own or 'not measured'}.\n"
+    )
+
+
+def agreement(found: dict[str, Any], again: dict[str, Any]) -> str:
+    """How many figures of two runs agree, and which don't."""
+    compared = list(compare(found, again))
+    differing = [each for each in compared if not each.agree]
+    agreeing = len(compared) - len(differing)
+    lines = [f"{agreeing} of {len(compared)} figures agree{'.' if not differing else '; not:'}\n"]
+    return "".join([*lines, *(f"- {each}\n" for each in differing)])
+
+
 def workloads(key: str, *names: str, drop: str = "") -> Callable[[dict[str, Any]], str]:
     """A figure of the workloads ``names``, by topology; its spread in brackets.
 
@@ -251,8 +281,12 @@ def _short(title: str, drop: str) -> str:
     return title[:1].upper() + title[1:]
 
 
-def _with_spread(figure: dict[str, Any] | None) -> str:
-    return f"{number(figure['median'])} ({figure['spread']:.0%})" if figure else ""
+def _with_spread(figure: dict[str, Any] | None, scale: float = 1) -> str:
+    if not figure:
+        return ""
+    if figure["spread"] is None:
+        return f"0 (to {number(figure['high'] / scale)})"
+    return f"{number(figure['median'] / scale)} ({figure['spread']:.0%})"
 
 
 def streams(found: dict[str, Any]) -> str:
@@ -262,17 +296,18 @@ def streams(found: dict[str, Any]) -> str:
     def body() -> Iterable[Iterable[object]]:
         for workload in found["workloads"]:
             for result in workload["results"]:
-                figures = {name: each["median"] for name, each in result["figures"].items()}
+                figures = result["figures"]
                 if "bytes_per_stream" in figures:
                     yield [
                         workload["title"],
                         titles[result["topology"]],
-                        number(figures["bytes_per_stream"] / 1024),
-                        number(figures["threads"]),
-                        number(figures["tick_p99_ms"]) if "tick_p99_ms" in figures else "",
+                        number(figures["streams"]["median"]),
+                        _with_spread(figures["bytes_per_stream"], 1024),
+                        number(figures["threads"]["median"]),
+                        _with_spread(figures.get("tick_p99_ms")),
                     ]
 
-    return rows(["", "", "KB a stream", "threads", "an event is late, p99, ms"], body())
+    return rows(["", "", "open", "KB a stream", "threads", "an event is late, p99, ms"], body())
 
 
 def growth(found: dict[str, Any]) -> str:
@@ -287,7 +322,7 @@ def growth(found: dict[str, Any]) -> str:
                     continue
                 scale, unit = units[result["growth"]["figure"]]
                 costs = [
-                    f"{number(point['figures'][result['growth']['figure']]['median'] / scale)}"
+                    _with_spread(point["figures"][result["growth"]["figure"]], scale)
                     for point in result["points"]
                     if result["growth"]["figure"] in point["figures"]
                 ]
@@ -349,10 +384,18 @@ def what_helps_start(found: dict[str, Any]) -> str:
     )
 
 
+def scheduling_groups(found: dict[str, Any]) -> str:
+    keys = ("p50_ms", "p99_ms", "max_ms")
+    return rows(
+        ["late by, ms", "p50", "p99", "most"],
+        ([name, *(number(each[key]) for key in keys)] for name, each in found["series"].items()),
+    )
+
+
 def _ratio(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
-    shown = f"{found['ratio']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+    shown = f"{found['median']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
     return f"**{shown}**" if found["conclusive"] else shown
 
 
@@ -403,13 +446,14 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
             "ticks": workloads("tick_p99_ms", *_TICKS, drop="100 streams that tick"),
             "streams": streams,
             "topologies": topologies,
+            "bars": bars,
+            "curves": growth,
         }.items()
     },
-    "report_bars": ("report_bars", bars),
-    "report_curves": ("report_curves", growth),
+    "scheduling_groups": ("scheduling_groups", scheduling_groups),
     **{
         f"what_helps {group}": (f"what_helps_{group}", what_helps)
-        for group in ("sync", "async", "cores", "file", "code")
+        for group in ("own", "sync", "async", "cores", "file", "code")
     },
     "what_helps async p99": ("what_helps_async", what_helps_p99),
     "what_helps sync p99": ("what_helps_sync", what_helps_p99),
@@ -417,17 +461,34 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
+#: The same, of what isn't a table.
+ABOUT: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
+    "report about": (("report",), about),
+    "report_again about": (("report_again",), about),
+    "report_again": (("report", "report_again"), agreement),
+    "report_again bars": (("report_again",), bars),
+}
+
+
 def main(folder: Path) -> None:
     """Write them."""
 
-    def written(match: re.Match[str]) -> str:
-        file, make = TABLES[match["name"]]
+    def read(file: str) -> dict[str, Any] | None:
         path = folder / f"{file}.json"
         if not path.exists():
-            return match[0]
+            return None
         text = path.read_text()
         # The scripts print one line, after whatever else they say.
-        found = json.loads(text if file.startswith("report") else text.splitlines()[-1])
+        return json.loads(text if file.startswith("report") else text.splitlines()[-1])
+
+    def written(match: re.Match[str]) -> str:
+        if match["name"] in ABOUT:
+            files, tell = ABOUT[match["name"]]
+            reports = [read(file) for file in files]
+            return match[0] if None in reports else match["marker"] + tell(*reports)
+        file, make = TABLES[match["name"]]
+        if (found := read(file)) is None:
+            return match[0]
         return match["marker"] + make(found) + machine(found) + "\n"
 
     for page in PAGES:

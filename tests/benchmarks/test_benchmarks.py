@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks import _servers as servers
@@ -46,7 +48,7 @@ def test_rounds_alternate_and_the_first_one_warms_up():
     assert seen == ["b", "a", "a", "b", "b", "a"]
     assert found == {"a": [{"figure": 3.0}, {"figure": 6.0}], "b": [{"figure": 4}, {"figure": 5}]}
     assert servers.ratio(found, "a", "b", "figure") == round((3 / 4 + 6 / 5) / 2, 3)
-    assert servers.summary(found)["a"] == {"figure": 4.5, "spread": round(1.5 / 4.5, 3)}
+    assert servers.summary(found)["a"] == {"figure": 4.5, "spread": 0.33333}
 
 
 def test_the_seven_are_those_of_startproject():
@@ -145,7 +147,7 @@ def test_what_helps_is_compared_with_what_is_shipped(group, names):
 
     base, *others = found["series"]
     assert found["ratios"].keys() >= set(names)
-    assert all(found["ratios"][name]["cpu_us"]["ratio"] > 0 for name in names or others[:1])
+    assert all(found["ratios"][name]["cpu_us"]["median"] > 0 for name in names or others[:1])
     assert all(each["requests_per_second"] > 0 for each in found["series"].values())
     assert base not in found["ratios"]
 
@@ -153,4 +155,32 @@ def test_what_helps_is_compared_with_what_is_shipped(group, names):
 def test_what_helps_at_the_start_is_compared_too():
     found = run("what_helps", "start", "--rounds", "1", "--only", "preloaded")
 
-    assert found["ratios"]["preloaded"]["seconds"]["ratio"] > 0
+    assert found["ratios"]["preloaded"]["seconds"]["median"] > 0
+
+
+def test_a_process_that_sleeps_is_watched_while_others_compute():
+    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    if not switch.exists() or switch.read_text().strip() != "1":
+        done = subprocess.run(
+            [sys.executable, "benchmarks/scheduling_groups.py"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "sched_autogroup_enabled is not 1" in done.stderr
+        return
+
+    found = run("scheduling_groups", "--seconds", "0.5", "--rounds", "1", "--computing", "2")
+
+    assert {"one group", "a group each"} <= found["series"].keys()
+    for each in found["series"].values():
+        assert 0 < each["p50_ms"] <= each["p99_ms"] <= each["max_ms"]
+    assert not [each for each in psutil.process_iter() if "os.fork() == 0" in " ".join(_said(each))]
+
+
+def _said(process):
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
