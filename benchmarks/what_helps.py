@@ -184,7 +184,8 @@ def main() -> None:
                 "start": start,
                 "code": lambda: code(given.against),
             }[given.group]()
-        ways = chosen(ways, given.only)
+        names = list(ways)
+        ways = chosen(ways, given.only, given.group)
         measure: dict[str, Callable[[], dict[str, float]]] = {}
         for name, way in ways.items():
             if given.group == "start":
@@ -202,7 +203,7 @@ def main() -> None:
                 "rounds": given.rounds,
                 "connections": given.connections,
                 "series": servers.summary(found),
-                "ratios": ratios(given.group, found),
+                "ratios": ratios(given.group, names, found),
             }
         )
     )
@@ -230,15 +231,18 @@ def options() -> argparse.Namespace:
     return given
 
 
-def chosen(ways: dict[str, Way], only: Sequence[str]) -> dict[str, Way]:
-    """The first one, to which the others are compared, and those of ``only``."""
+def chosen(ways: dict[str, Way], only: Sequence[str], group: str) -> dict[str, Way]:
+    """Those of ``only``, and the ones to which they are compared."""
     if unknown := set(only) - ways.keys():
         raise SystemExit(f"--only {', '.join(unknown)}: there are {', '.join(ways)}.")
-    return {
-        name: way
-        for number, (name, way) in enumerate(ways.items())
-        if not only or not number or name in only
-    }
+    bases = {base(group, list(ways), name) for name in only}
+    return {name: way for name, way in ways.items() if not only or name in {*only, *bases}}
+
+
+def base(group: str, names: Sequence[str], name: str) -> str:
+    """The first of those that belong together with ``name``."""
+    number = names.index(name)
+    return names[number - number % _TOGETHER.get(group, len(names))]
 
 
 @contextmanager
@@ -307,17 +311,16 @@ def cpu(pids: Sequence[int]) -> float:
     return sum(servers.Server("", pid).cpu() for pid in pids)
 
 
-def ratios(group: str, found: servers.Measured) -> dict[str, dict[str, object]]:
+def ratios(
+    group: str, names: Sequence[str], found: servers.Measured
+) -> dict[str, dict[str, object]]:
     """Of each to the first of those that belong together."""
-    names = list(found)
     keys = ("seconds", "cpu_seconds") if group == "start" else ("requests_per_second", "cpu_us")
     compared = {}
-    for number, name in enumerate(names):
-        size = _TOGETHER.get(group, len(names))
-        base = names[number - number % size]
-        if name != base:
-            these, those = (dict(enumerate(found[each])) for each in (name, base))
-            compared[name] = {"to": base} | {
+    for name in found:
+        if name != (first := base(group, names, name)):
+            these, those = (dict(enumerate(found[each])) for each in (name, first))
+            compared[name] = {"to": first} | {
                 key: ratio(these, those, key, noise=0.01) for key in keys
             }
     return compared

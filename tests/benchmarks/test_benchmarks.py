@@ -135,7 +135,7 @@ def test_endurance_says_what_grew():
 @pytest.mark.parametrize(
     ("group", "names"),
     [
-        ("own", ["sync, without all of these"]),
+        ("own", ["async, without all of these"]),
         ("sync", ["without the access log"]),
         ("async", ["without gc.freeze()"]),
         ("cores", []),
