@@ -208,7 +208,7 @@ def _refused(message: str) -> int:
 
 
 def _compare(first: Path, second: Path) -> int:
-    from split_deploy.bench.compare import compare, unlike
+    from split_deploy.bench.compare import compare, summed_up, unlike
 
     try:
         reports = [json.loads(path.read_text(encoding="utf-8")) for path in (first, second)]
@@ -227,8 +227,5 @@ def _compare(first: Path, second: Path) -> int:
     differing = [each for each in found if not each.agree]
     for each in differing:
         print(each)
-    print(
-        f"{len(found) - len(differing)} of {len(found)} figures agree within what their rounds "
-        "vary by."
-    )
+    print(summed_up(found))
     return _INCOMPLETE if differing else 0

@@ -84,8 +84,12 @@ class Bench:
         self._failures = 0
         #: Whether it ended with Ctrl-C.
         self.interrupted = False
-        workloads = [each for each in config.workload if each.quick or not options.quick]
-        curves = () if options.quick else config.curve
+        workloads = list(config.workload)
+        curves = config.curve
+        if options.quick:
+            # As long, and as often, for each.
+            workloads = [replace(each, seconds=0, rounds=0) for each in workloads if each.quick]
+            curves = ()
         if options.only:
             known = {each.name for each in (*workloads, *curves)}
             if unknown := [name for name in options.only if name not in known]:
@@ -359,14 +363,14 @@ class Bench:
         if not self._is_fresh(workload):
             yield running
             return
-        with TemporaryDirectory(dir=self._folder) as folder:
-            fresh = self._servers(running.topology, Path(folder))
-            try:
-                with fresh:
-                    yield fresh
-            except ServerError as error:
-                self._not_measured(workload.name, fresh, error)
-                yield None
+        # A short path: on macOS that of a socket has 103 bytes at most.
+        fresh = self._servers(running.topology, self._folder / "fresh")
+        try:
+            with fresh:
+                yield fresh
+        except ServerError as error:
+            self._not_measured(workload.name, fresh, error)
+            yield None
 
     def _is_fresh(self, workload: Workload) -> bool:
         is_alone = workload.streams > 0 and workload.beside is None

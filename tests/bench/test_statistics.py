@@ -216,5 +216,20 @@ def test_a_round_that_is_missing_is_not_compared():
     assert found.first == (1, 2)
 
 
+def test_what_servers_keep_is_compared_only_if_they_have_served_the_same():
+    def holding(**figures: float) -> dict:
+        found = report()
+        found["workloads"][0]["results"][0]["rounds"] = [figures, figures]
+        return found
+
+    first, second = holding(memory_bytes=1, cpu_us=1), holding(memory_bytes=2, cpu_us=1)
+    assert [each.figure for each in compare(first, second)] == ["cpu_us", "memory_bytes"]
+    second["workloads"].append({"name": "other", "results": [{"topology": "split"}]})
+    assert [each.figure for each in compare(first, second)] == ["cpu_us"]
+    # Streams have servers of their own.
+    first = holding(memory_bytes=1, bytes_per_stream=1)
+    assert [each.figure for each in compare(first, second)] == ["memory_bytes"]
+
+
 def test_what_only_one_report_has_is_not_compared():
     assert list(compare(report(1, 2), {"workloads": []})) == []
