@@ -3,8 +3,9 @@
     python benchmarks/write_tables.py FOLDER
 
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
-``outbound_view.json`` and so on. ``report.json`` is what ``make bench`` has written, and
-``report_again.json`` what a second run has, of some workloads. In the pages below, a table under
+``outbound_view.json`` and so on. ``report.json`` is what ``make bench`` has written;
+``report_bars.json`` what it has of the workloads that there are bars for, and of some others, and
+``report_bars_again.json`` of the same once more. In the pages below, a table under
 ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import _bars
-from split_deploy.bench.compare import compare
+from split_deploy.bench.compare import compare, said, summed_up
 from split_deploy.bench.report.words import duration
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -244,12 +245,25 @@ def about(found: dict[str, Any]) -> str:
 
 
 def agreement(found: dict[str, Any], again: dict[str, Any]) -> str:
-    """How many figures of two runs agree, and which don't."""
-    compared = list(compare(found, again))
-    differing = [each for each in compared if not each.agree]
-    agreeing = len(compared) - len(differing)
-    lines = [f"{agreeing} of {len(compared)} figures agree{'.' if not differing else '; not:'}\n"]
-    return "".join([*lines, *(f"- {each}\n" for each in differing)])
+    """How many figures of two runs agree."""
+    return f"{summed_up(list(compare(found, again)))}\n"
+
+
+def differences(found: dict[str, Any], again: dict[str, Any]) -> str:
+    """Which figures of two runs don't agree."""
+    titles = {each["name"]: each["title"] for each in found["workloads"] + found["topologies"]}
+    return rows(
+        ["what differs", "", "", "the first run", "the second"],
+        (
+            [
+                *(titles[name] for name in (each.workload, each.topology)),
+                f"`{each.figure}`",
+                *(said(values) for values in (each.first, each.second)),
+            ]
+            for each in compare(found, again)
+            if not each.agree
+        ),
+    )
 
 
 def workloads(key: str, *names: str, drop: str = "") -> Callable[[dict[str, Any]], str]:
@@ -337,12 +351,10 @@ def growth(found: dict[str, Any]) -> str:
     return rows(["", "", "cost", "grows"], body())
 
 
-def bars(found: dict[str, Any]) -> str:
-    """What was to be reached."""
-    return rows(
-        ["", "bar", "measured"],
-        ([what, bar, measured] for what, bar, measured in _bars.measured(found)),
-    )
+def bars(found: dict[str, Any], again: dict[str, Any]) -> str:
+    """What was to be reached, and was in two runs."""
+    head = ["", "bar", "the first run", "the second", "both together"]
+    return rows(head, _bars.measured(found, again)) + machine(found) + "\n"
 
 
 def what_helps(found: dict[str, Any]) -> str:
@@ -446,7 +458,6 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
             "ticks": workloads("tick_p99_ms", *_TICKS, drop="100 streams that tick"),
             "streams": streams,
             "topologies": topologies,
-            "bars": bars,
             "curves": growth,
         }.items()
     },
@@ -461,12 +472,13 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-#: The same, of what isn't a table.
+#: The same, of what isn't a table or comes from two files.
 ABOUT: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "report about": (("report",), about),
-    "report_again about": (("report_again",), about),
-    "report_again": (("report", "report_again"), agreement),
-    "report_again bars": (("report_again",), bars),
+    "report_bars about": (("report_bars",), about),
+    "report_bars": (("report_bars", "report_bars_again"), bars),
+    "report_bars agreement": (("report_bars", "report_bars_again"), agreement),
+    "report_bars differences": (("report_bars", "report_bars_again"), differences),
 }
 
 

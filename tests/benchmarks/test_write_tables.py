@@ -73,6 +73,16 @@ def test_a_bar_is_held_against_each_rival_under_wsgi_and_against_itself():
     ]
 
 
+def test_of_two_reports_a_bar_has_each_and_the_rounds_of_both():
+    # Rounds are compared with those of the same report, and the best rival is that of both.
+    first = rounds("json", split=[50, 60], asgi_uvicorn=[10, 10], asgi_granian=[9, 9])
+    second = rounds("json", split=[80], asgi_uvicorn=[10], asgi_granian=[20])
+    (bar,) = _bars.measured(report(first), report(second))
+    what, _, *shown = bar
+    assert what == "sync page, against ASGI-UVICORN"
+    assert [each.split(" times")[0] for each in shown] == ["5.5", "8", "6"]
+
+
 def test_a_split_that_was_not_measured_is_said():
     (bar,) = _bars.measured(report(rounds("json", asgi_uvicorn=[9])))
     assert bar == ("sync page, against ASGI-UVICORN", "at least 5 times", "nothing was answered")
@@ -95,7 +105,7 @@ def test_a_table_is_replaced_and_what_stands_around_it_stays(page, tmp_path):
     page.write_text(
         "Before.\n\n<!-- scheduling_groups: medians -->\n| old |\n| --- |\n\n"
         "Python 3.11.0, Django 5.2, 1 core of nothing.\n\nAfter.\n\n"
-        "<!-- report bars: the split -->\n| kept |\n"
+        "<!-- report_bars: the split -->\n| kept |\n"
     )
     write_tables.main(tmp_path)
     assert page.read_text() == (
@@ -103,7 +113,7 @@ def test_a_table_is_replaced_and_what_stands_around_it_stays(page, tmp_path):
         "| late by, ms | p50 | p99 | most |\n| --- | --- | --- | --- |\n"
         "| one group | 1 | 2.35 | 3,210 |\n\n"
         "Python 3.13.0, Django 6.1.3, 2 cores of a processor.\n\nAfter.\n\n"
-        "<!-- report bars: the split -->\n| kept |\n"
+        "<!-- report_bars: the split -->\n| kept |\n"
     )
 
 
@@ -116,14 +126,16 @@ def test_every_table_of_a_report_can_be_written(page, tmp_path):
     again = deepcopy(found)
     for figures in again["workloads"][0]["results"][0]["rounds"]:
         figures["requests_per_second"] *= 100
-    (tmp_path / "report_again.json").write_text(json.dumps(again))
+    (tmp_path / "report_bars.json").write_text(json.dumps(found))
+    (tmp_path / "report_bars_again.json").write_text(json.dumps(again))
 
     write_tables.main(tmp_path)
 
     written = page.read_text()
     assert "| old |" not in written
     assert "The split as a multiple of itself: " in written
-    assert re.search(r"\d+ of \d+ figures agree; not:\n- .*, requests_per_second: ", written)
+    assert re.search(r"\d+ of \d+ figures agree .* differ by at most \d+%\.\n", written)
+    assert re.search(r"\| what differs .*\n.*---.*\n\| .* \| `requests_per_second` \| ", written)
 
 
 def test_each_marker_of_the_documentation_is_known():
