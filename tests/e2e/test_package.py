@@ -97,6 +97,8 @@ def environment(wheel, tmp_path_factory):
     run(sys.executable, "-m", "venv", "--without-pip", "venv", cwd=folder)
     run(
         *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", "venv/bin/python"),
+        # As pip does: a machine behind a proxy may have certificates of its own.
+        "--system-certs",
         *("--constraints", "constraints.txt", f"django-split-deploy{extras} @ {wheel.as_uri()}"),
         cwd=folder,
     )
