@@ -19,8 +19,9 @@ def measured(*reports: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     Of the rivals under ASGI it is the best in the workload at hand, so that no ratio is one to a
     weak server. Those under WSGI are too unlike each other beside a flood for one to stand for all.
     """
-    groups = {each["name"]: each["group"] for each in reports[0]["topologies"]}
-    titles = {each["name"]: each["title"] for each in reports[0]["topologies"]}
+    topologies = [each for report in reports for each in report["topologies"]]
+    groups = {each["name"]: each["group"] for each in topologies}
+    titles = {each["name"]: each["title"] for each in topologies}
     of_all = _rounds(reports)
     shown = [of_all] if len(reports) == 1 else [*(_rounds([each]) for each in reports), of_all]
 
@@ -44,6 +45,14 @@ def measured(*reports: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             )
 
     yield from against("sync page", "json", "asgi", 5)
+    if {"split-granian", "asgi-granian"} <= of_all.get("json", {}).keys():
+        # Like against like: the split can have the same server.
+        this, that = ("json", "split-granian"), ("json", "asgi-granian")
+        yield (
+            f"sync page with SYNC_SERVER=granian, against {titles['asgi-granian']}",
+            "at least 5 times",
+            *(_said(each, this, that, "requests_per_second") for each in shown),
+        )
     yield from against("async page", "json-async", "asgi", 7)
     page, beside = "sync ORM page beside 64 outbound calls", "read-beside-outbound-64"
     yield from against(page, beside, "asgi", 5)
@@ -81,6 +90,8 @@ def _rounds(reports: Sequence[Mapping[str, Any]]) -> Rounds:
 
 def _said(rounds: Rounds, this: tuple[str, str], that: tuple[str, str], figure: str) -> str:
     of_this, of_that = (rounds.get(name, {}).get(topology, {}) for name, topology in (this, that))
+    if not of_this or not of_that:
+        return ""
     if (times := ratio(of_this, of_that, figure)) is None:
         return "nothing was answered"
     low, high = (_figures(times[name], 2) for name in ("low", "high"))

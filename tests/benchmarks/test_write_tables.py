@@ -46,7 +46,13 @@ def rounds(name: str, **of: list[float | None]) -> dict:
 
 
 def report(*workloads: dict) -> dict:
-    groups = {"split": "split", "asgi-uvicorn": "asgi", "asgi-granian": "asgi", "wsgi-sync": "wsgi"}
+    groups = {
+        "split": "split",
+        "split-granian": "split",
+        "asgi-uvicorn": "asgi",
+        "asgi-granian": "asgi",
+        "wsgi-sync": "wsgi",
+    }
     topologies = [{"name": n, "title": n.upper(), "group": group} for n, group in groups.items()]
     return {"topologies": topologies, "workloads": list(workloads)}
 
@@ -81,10 +87,24 @@ def test_of_two_reports_a_bar_has_each_and_the_rounds_of_both():
     what, _, *shown = bar
     assert what == "sync page, against ASGI-UVICORN"
     assert [each.split(" times")[0] for each in shown] == ["5.5", "8", "6"]
+    # One that has not measured it has nothing to say.
+    (bar,) = _bars.measured(report(first), report())
+    assert bar[2:] == ("5.5 times (1.7 to 17)", "", "5.5 times (1.7 to 17)")
 
 
-def test_a_split_that_was_not_measured_is_said():
-    (bar,) = _bars.measured(report(rounds("json", asgi_uvicorn=[9])))
+def test_granian_is_held_against_granian_too():
+    json_ = rounds("json", split=[60], split_granian=[90], asgi_granian=[10])
+    bars = [bar[::2] for bar in _bars.measured(report(json_))]
+    assert bars == [
+        ("sync page, against ASGI-GRANIAN", "6 times (6 to 6)"),
+        ("sync page with SYNC_SERVER=granian, against ASGI-GRANIAN", "9 times (9 to 9)"),
+    ]
+
+
+def test_a_split_that_answered_nothing_is_said():
+    json_ = rounds("json", split=[1], asgi_uvicorn=[9])
+    json_["results"][0]["rounds"][0]["requests_per_second"] = 0
+    (bar,) = _bars.measured(report(json_))
     assert bar == ("sync page, against ASGI-UVICORN", "at least 5 times", "nothing was answered")
 
 
@@ -128,6 +148,8 @@ def test_every_table_of_a_report_can_be_written(page, tmp_path):
         figures["requests_per_second"] *= 100
     (tmp_path / "report_bars.json").write_text(json.dumps(found))
     (tmp_path / "report_bars_again.json").write_text(json.dumps(again))
+    for name in ("report_bars_json", "report_bars_granian"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
 
     write_tables.main(tmp_path)
 

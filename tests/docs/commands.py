@@ -104,6 +104,11 @@ BY_HAND: Final[dict[str, str]] = {
     f'make bench ARGS="{" ".join(f"--only {name}" for name in _BARS)}"': (
         "takes three quarters of an hour; tests/bench run all parts of it"
     ),
+    'make bench ARGS="--only json --only json-async --topology split '
+    "--topology asgi-uvicorn-worker --topology asgi-uvicorn --topology asgi-gunicorn "
+    '--topology asgi-granian --rounds 8"': "takes ten minutes; tests/bench run all parts of it",
+    'make bench ARGS="--only json --topology split --topology split-granian '
+    '--topology asgi-granian --rounds 8"': "takes four minutes; as above",
     "make bench QUICK=1": "takes two minutes, and the machine to itself",
     'make bench ARGS="--compare bench/report.json other/report.json"': (
         "needs two reports; tests/bench/test_bench.py compares some"
