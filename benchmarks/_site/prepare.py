@@ -33,7 +33,7 @@ def main() -> int:
     except DatabaseError as error:
         print(
             f"The benchmark's PostgreSQL can't be used: {str(error).strip()}\n"
-            "Name one in BENCHMARK_DATABASE_URL, such as "
+            "Name one in TEST_DATABASE_URL, such as "
             "postgres://user:password@127.0.0.1:5432/name, whose user may create schemas in it.",
             file=sys.stderr,
         )

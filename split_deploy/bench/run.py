@@ -1,5 +1,6 @@
 """A whole run: each workload on each topology, round after round, then the curves."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -310,7 +311,8 @@ class Bench:
             number = len(curve.values) * len(self._names(curve)) * _point_rounds(curve)
             cells += number
             seconds += number * ((curve.seconds or self._run.seconds) + 1)
-        self._live.plan(cells, min(seconds, _QUICK_BUDGET) if self._options.quick else seconds)
+        most = self._clock + _QUICK_BUDGET - time.monotonic() if self._options.quick else math.inf
+        self._live.plan(cells, seconds, most)
 
     def _warm_up(self, running: Mapping[str, Servers]) -> None:
         self._live.message("Warming up.")
@@ -331,6 +333,7 @@ class Bench:
                 continue
             for name in _in_turn(names, number):
                 if self._is_over():
+                    self._live.message("The time is over: some were measured less often.")
                     return False
                 is_measured = True
                 hops = self._hops.get((workload.name, name), {})

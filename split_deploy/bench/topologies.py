@@ -217,7 +217,7 @@ class ServerSpec:
 
 _ALL: Final = (
     Topology("split", "Split", "split", asgi="uvicorn", wsgi="gthread"),
-    Topology("split-granian", "Split, sync on Granian", "split", asgi="uvicorn", wsgi="granian"),
+    Topology("split-granian", "Split, Granian", "split", asgi="uvicorn", wsgi="granian"),
     Topology("mixed", "Mixed, native", "native", asgi="uvicorn_worker.UvicornWorker"),
     Topology(
         "asgi-uvicorn-worker", "ASGI, uvicorn_worker", "asgi", asgi="uvicorn_worker.UvicornWorker"

@@ -61,5 +61,5 @@ def test_a_database_that_does_not_answer_is_said():
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("The benchmark's PostgreSQL can't be used: ")
-    assert "Name one in BENCHMARK_DATABASE_URL" in done.stderr
+    assert "Name one in TEST_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr

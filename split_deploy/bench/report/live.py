@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -61,12 +62,12 @@ class Live:
     ) -> None:
         self._view.stop()
 
-    def plan(self, cells: int, seconds: float) -> None:
+    def plan(self, cells: int, seconds: float, most: float = math.inf) -> None:
         """Say how many cells are to come, and how long they are thought to take together.
 
-        May be called again when cells are left out.
+        After ``most`` seconds no other is begun. May be called again when cells are left out.
         """
-        self._progress.plan(cells, seconds)
+        self._progress.plan(cells, seconds, most)
 
     def cell(self, workload_title: str, topology_title: str, round: int, rounds: int) -> None:  # noqa: A002
         """Say what is measured from now on: ``round`` of ``rounds``, counted from 1."""

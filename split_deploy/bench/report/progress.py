@@ -1,5 +1,6 @@
 """How far a run is: the cells that are done, the time that is left, the medians so far."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -56,13 +57,18 @@ class Progress:
         self._workloads: dict[str, Workload] = {}
         self._clock = clock
         self._planned_seconds = 0.0
+        self._end = math.inf
         self._begun = 0
         self._is_under_way = False
         self._took: list[float] = []
         self._since = clock()
 
-    def plan(self, cells: int, seconds: float) -> None:
-        """Expect ``cells`` more of them, which are thought to take ``seconds`` together."""
+    def plan(self, cells: int, seconds: float, most: float = math.inf) -> None:
+        """Expect ``cells`` more of them, which are thought to take ``seconds`` together.
+
+        After ``most`` seconds no other is begun.
+        """
+        self._end = self._clock() + most
         self.cells = self.done + cells
         self._planned_seconds = seconds / max(cells, 1)
         self._since = self._clock()
@@ -105,4 +111,4 @@ class Progress:
         mean = (sum(self._took) + self._planned_seconds) / (len(self._took) + 1)
         left = max(self.cells - self.done, 0)
         spent = min(self._clock() - self._since, mean)
-        return max(left * mean - spent, 0.0)
+        return max(min(left * mean - spent, self._end - self._clock()), 0.0)

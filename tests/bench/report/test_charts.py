@@ -2,9 +2,14 @@ import re
 from copy import deepcopy
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from split_deploy.bench.report import charts
 from split_deploy.bench.report.charts import COLORS, DARK, LIGHT, draw, inline, panels
+from split_deploy.bench.topologies import TOPOLOGIES
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _KINDS = ("throughput", "beside", "latency", "over-time-page-beside-64", "stream-memory", "ticks")
@@ -32,6 +37,22 @@ def test_each_chart_is_there_for_a_light_page_and_a_dark_one(drawn):
         f"{kind}-{scheme}.svg" for kind in (*_KINDS, "growth") for scheme in ("light", "dark")
     }
     assert drawn.keys() == expected
+
+
+def test_the_name_of_each_topology_has_room():
+    rows = [
+        charts.Topology(order, each.title, each.group)
+        for order, each in enumerate(TOPOLOGIES.values())
+    ]
+    with mpl.rc_context(charts._STYLE):
+        figure = Figure()
+        axes = figure.add_subplot()
+        charts._name(axes, rows)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        tick = axes.yaxis.get_major_ticks()[0].get_pad() / 72
+        for label in axes.get_yticklabels():
+            inches = label.get_window_extent(renderer).width / figure.dpi
+            assert inches + tick < charts._NAMES, label.get_text()
 
 
 def test_text_stays_text(drawn):

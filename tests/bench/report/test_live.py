@@ -194,6 +194,16 @@ def test_what_is_left_goes_by_what_cells_took(progress, clock):
     assert progress.seconds_left == pytest.approx(5 * 20 / 6)
 
 
+def test_what_is_left_is_no_more_than_there_may_be(progress, clock):
+    clock.now = 5
+    progress.plan(10, 100, 30)
+    assert progress.seconds_left == 30
+    clock.now = 15
+    assert progress.seconds_left == 20
+    progress.plan(1, 10)
+    assert progress.seconds_left == 10
+
+
 def test_what_is_left_does_not_become_less_than_nothing(progress, clock):
     progress.plan(1, 10)
     progress.begin("JSON", "Split", 1, 1)
