@@ -38,6 +38,10 @@ class Results:
     again_of: str = ""
     over_time: dict[str, OverTime] = field(default_factory=dict)
 
+    def add(self, topology: str, number: int, figures: Figures) -> None:
+        """Add what ``topology`` had in the round ``number``."""
+        self.rounds.setdefault(topology, {})[number] = figures
+
 
 @dataclass(slots=True)
 class Found:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -344,12 +345,13 @@ class Bench:
                         # All-WSGI serves two workloads as one where a view has a twin.
                         same = next((each for *key, each in known if key == [name, cell]), None)
                         found = self._shown(
-                            servers, cell, workload, (number + 1, rounds), hops, same=same
+                            *(servers, cell, workload, (number + 1, rounds), hops),
+                            keep=partial(results.add, name, number),
+                            same=same,
                         )
                 if found is None:
                     continue
                 known.append((name, cell, found))
-                results.rounds.setdefault(name, {})[number] = found
                 if name == names[0] and self._is_repeated(workload):
                     cell = replace(self._cell(workload, running[name]), rate=0)
                     if again := self._measured(running[name], cell, workload.name):
@@ -460,12 +462,14 @@ class Bench:
         round_: tuple[int, int],
         more: Figures,
         *,
+        keep: Callable[[Figures], None],
         title: str = "",
         same: Figures | None = None,
     ) -> Figures | None:
-        """Measure a cell, and show it; ``more`` figures are added.
+        """Measure a cell, ``keep`` it, and show it; ``more`` figures are added.
 
-        Its figures are the ``same`` as others if these are given.
+        Its figures are the ``same`` as others if these are given. What was shown is kept, whenever
+        a Ctrl-C comes.
         """
         title = title or asked.title or asked.name
         self._live.cell(title, servers.topology.title, *round_)
@@ -473,6 +477,7 @@ class Bench:
         found = same or self._measured(servers, cell, asked.name)
         if found is not None:
             found = found | more
+            keep(found)
         self._live.measured(
             asked.name,
             servers.topology.name,
@@ -541,12 +546,17 @@ class Bench:
         )
         title = f"{curve.title or curve.name}: {value:,}"
         rounds = _point_rounds(curve)
-        found = [
-            self._shown(servers, cell, curve, (number + 1, rounds), more, title=title)
-            for number in range(rounds)
-        ]
-        if figures := [each for each in found if each is not None]:
-            self._found.add_point(curve, servers.topology.name, value, figures)
+        found: list[Figures] = []
+        try:
+            for number in range(rounds):
+                self._shown(
+                    *(servers, cell, curve, (number + 1, rounds), more),
+                    keep=found.append,
+                    title=title,
+                )
+        finally:
+            if found:
+                self._found.add_point(curve, servers.topology.name, value, found)
 
 
 def _in_turn(names: Sequence[str], number: int) -> list[str]:

@@ -289,7 +289,8 @@ class Servers:
             if name in ("", other)
         ]
         lines = "\n".join(f"    {line}" for log in logs for line in log)
-        return f"{name or self.topology.title} {what}. Its last lines were:\n{lines}"
+        said = f"Its last lines were:\n{lines}" if lines else "It said nothing."
+        return f"{name or self.topology.title} {what}. {said}"
 
     def _status_through_nginx(self) -> int | None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -233,6 +233,29 @@ def test_a_ctrl_c_keeps_what_was_measured_and_leaves_no_process(tmp_path):
 
 
 @needs_wrk
+def test_what_was_shown_is_kept_even_if_a_ctrl_c_comes_at_once(tmp_path):
+    # Its servers are for it alone, and are being stopped by then.
+    (tmp_path / "bench.toml").write_text(PROJECT + MORE)
+    output = tmp_path / "out"
+    with subprocess.Popen(
+        command(str(tmp_path / "bench.toml"), "--only", "ticks", "--output", str(output)),
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("[1/"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
+    (ticks,) = json.loads((output / "report.json").read_text())["workloads"]
+    assert [len(each["rounds"]) for each in ticks["results"]] == [1]
+
+
+@needs_wrk
 def test_what_does_not_start_is_left_out_with_its_last_words_and_the_rest_is_measured(tmp_path):
     broken = PROJECT.replace("benchmarks._site.wsgi:application", "benchmarks.nowhere:application")
     done, report = bench(tmp_path, broken, "--quick", "--rounds", "1")
