@@ -5,6 +5,7 @@ value is read from the environment variable named beside it; ``.env.example`` li
 https://gunicorn.org/reference/settings/
 """
 
+import logging
 import math
 import os
 import signal
@@ -182,11 +183,15 @@ class Logger(glogging.Logger):
         client = _last(req.headers, "X-FORWARDED-FOR")
         path = environ["RAW_URI"].replace('"', '\\"')
         milliseconds = request_time.seconds * 1000 + request_time.microseconds // 1000
-        self.access_log.info(
+        line = (
             f"{self._now()} role=sync client={client} method={environ['REQUEST_METHOD']} "
             f'path="{path}" status={resp.status.split(None, 1)[0]} bytes={resp.sent} '
             f"duration_ms={milliseconds} request_id={_last(resp.headers, 'X-REQUEST-ID')}"
         )
+        # What info() does, but for a walk up the stack to find out that it was called here.
+        log = self.access_log
+        if log.isEnabledFor(logging.INFO):
+            log.handle(log.makeRecord(log.name, logging.INFO, __file__, 0, line, (), None))
 
     def _now(self):
         second = int(time.time())
