@@ -1,6 +1,6 @@
 """``wsgi.py`` or ``asgi.py``, with what ``BENCHMARK_RUNTIME`` says, like ``gc=50000``.
 
-``BENCHMARK_BARE`` has Django's own WSGI handler in place of the first.
+``BENCHMARK_DJANGO=handler`` has Django's own WSGI handler in place of the first.
 
 No module of the package ``benchmarks``: see ``_what_helps_settings``.
 """
@@ -14,7 +14,7 @@ if RUNTIME == "no-freeze":
     # In this process, which does nothing but be measured.
     gc.freeze = lambda: None
 
-if os.environ["BENCHMARK_ROLE"] == "sync" and os.environ.get("BENCHMARK_BARE"):
+if "handler" in os.environ.get("BENCHMARK_DJANGO", ""):
     from django.core.wsgi import get_wsgi_application
 
     application = get_wsgi_application()

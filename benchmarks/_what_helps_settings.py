@@ -8,6 +8,8 @@ from pathlib import Path
 
 from split_settings.tools import include
 
+from split_deploy.middleware._names import NATIVE
+
 os.environ["DJANGO_ENV"] = "production"
 os.environ.update(
     DJANGO_SECRET_KEY="for measurements alone, on this machine and for no more than a minute",
@@ -30,4 +32,7 @@ MIDDLEWARE = [
     for path in MIDDLEWARE  # noqa: F821 - it is included
     if path.rpartition(".")[2] not in WITHOUT
 ]
+if "middleware" in os.environ.get("BENCHMARK_DJANGO", ""):
+    DJANGOS = {native: django for django, native in NATIVE.items()}
+    MIDDLEWARE = [DJANGOS.get(path, path) for path in MIDDLEWARE]
 SPLIT_DEPLOY[f"{ROLE.upper()}_URLCONF"] = ROOT_URLCONF  # noqa: F821

@@ -84,9 +84,11 @@ RUNTIME = {
 
 
 def sync() -> dict[str, Way]:
-    """Gunicorn's settings."""
+    """Gunicorn's settings, and what Django has for this package's handler and middleware."""
     ways = {
         "as shipped": SYNC,
+        "Django's own handler": SYNC.but(BENCHMARK_DJANGO="handler"),
+        "Django's own handler and middleware": SYNC.but(BENCHMARK_DJANGO="handler and middleware"),
         "without the access log": SYNC.but(ACCESS_LOG="false"),
         "Gunicorn's own access log": SYNC.but("--logger-class", "gunicorn.glogging.Logger"),
         "1 thread": SYNC.but(GUNICORN_THREADS="1"),
@@ -125,7 +127,9 @@ def own() -> dict[str, Way]:
         for name, middleware in OWN.items():
             found[f"{way.role}, {name}"] = way.but(BENCHMARK_WITHOUT=middleware)
         found[f"{way.role}, without all of these"] = way.but(
-            BENCHMARK_WITHOUT=" ".join(OWN.values()), BENCHMARK_BARE="1", ACCESS_LOG="false"
+            BENCHMARK_WITHOUT=" ".join(OWN.values()),
+            BENCHMARK_DJANGO="handler and middleware" if way.role == "sync" else "",
+            ACCESS_LOG="false",
         )
     return found
 

@@ -9,6 +9,7 @@ import django  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from split_deploy._garbage import freeze_what_is_loaded  # noqa: E402
+from split_deploy.handlers.wsgi import NativeWSGIHandler  # noqa: E402
 from split_deploy.purity import (  # noqa: E402
     refuse_async_worker,
     refuse_interface,
@@ -42,7 +43,7 @@ def get_sync_application() -> WSGIHandler:
 
 def _handler() -> WSGIHandler:
     if not _granian.is_the_server():
-        return WSGIHandler()
+        return NativeWSGIHandler()
     from split_deploy.handlers.granian import GranianHandler
 
     return GranianHandler()

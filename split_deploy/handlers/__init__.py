@@ -1,6 +1,7 @@
-"""Django's ASGI handler without its thread hops: see docs/async-instance.md."""
+"""Django's handlers without their thread hops, and with fewer calls: docs/async-instance.md."""
 
 from split_deploy.handlers.asgi import NativeASGIHandler
 from split_deploy.handlers.base import NativeHandler
+from split_deploy.handlers.wsgi import NativeWSGIHandler
 
-__all__ = ["NativeASGIHandler", "NativeHandler"]
+__all__ = ["NativeASGIHandler", "NativeHandler", "NativeWSGIHandler"]

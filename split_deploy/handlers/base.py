@@ -1,4 +1,7 @@
-"""How a request goes through middleware to its view and back, on the event loop all the way."""
+"""How a request goes through middleware to its view and back.
+
+On the event loop all the way, in the async mode; in both with fewer calls than Django makes.
+"""
 
 import asyncio
 import logging
@@ -13,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 from django.core.handlers.exception import (
     convert_exception_to_response as convert_in_sync_code,
 )
+from django.core.handlers.exception import response_for_exception
 from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -27,7 +31,7 @@ from split_deploy.handlers.errors import (
     convert_exception_to_response,
 )
 from split_deploy.handlers.resolving import ResolvingOnce
-from split_deploy.middleware._native import chain, is_plain
+from split_deploy.middleware._native import chain, is_plain, sync_chain
 
 logger = logging.getLogger("django.request")
 
@@ -38,7 +42,8 @@ _FIRST_SERVER_ERROR: Final = 500
 class NativeHandler(ResolvingOnce):
     """Django's ``BaseHandler``, whose async side enters a thread only for what may block.
 
-    To be mixed into a handler, before it. The sync side is Django's.
+    To be mixed into a handler, before it. Native middleware next to each other are one call, in
+    both modes; what the sync side does for a view is Django's.
     """
 
     #: The ``process_exception`` methods, as the middleware has them.
@@ -51,16 +56,17 @@ class NativeHandler(ResolvingOnce):
         exceptions and each ``process_exception`` in ``async_to_sync()``, and lets nobody choose
         otherwise. A layer of the other mode is adapted as it does, to the same debug messages.
         """
-        if not is_async:
-            super().load_middleware()
-            return
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
         self._native_exception_middleware = []
 
-        handler: Any = convert_exception_to_response(self._get_response_async)
-        handler_is_async = True
+        handler: Any = (
+            convert_exception_to_response(self._get_response_async)
+            if is_async
+            else convert_in_sync_code(self._get_response)  # type: ignore[attr-defined]
+        )
+        handler_is_async = is_async
         inside, natives = handler, list[Any]()
         for path in reversed(settings.MIDDLEWARE):
             factory = import_string(path)
@@ -90,27 +96,34 @@ class NativeHandler(ResolvingOnce):
                 continue
             if middleware is None:
                 raise ImproperlyConfigured(f"Middleware factory {path} returned None.")
-            self._add_hooks(middleware)
+            self._add_hooks(middleware, is_async=is_async)
             if is_plain(middleware):
-                # Next to each other they are one coroutine.
+                # Next to each other they are one call. A row has one mode: native ones have both.
                 inside, natives = (
                     (inside, [middleware, *natives]) if natives else (adapted, [middleware])
                 )
-                handler = chain(natives, inside, aresponse_for_exception)
+                handler_is_async = is_in_async_mode
+                handler = (
+                    chain(natives, inside, aresponse_for_exception)
+                    if is_in_async_mode
+                    else sync_chain(natives, inside, response_for_exception)
+                )
                 continue
             natives = []
             convert = convert_exception_to_response if is_in_async_mode else convert_in_sync_code
             handler, handler_is_async = convert(middleware), is_in_async_mode
 
         # Last, since it says that the rest is complete.
-        self._middleware_chain = self.adapt_method_mode(True, handler, handler_is_async)
+        self._middleware_chain = self.adapt_method_mode(is_async, handler, handler_is_async)
 
-    def _add_hooks(self, middleware: Any) -> None:
+    def _add_hooks(self, middleware: Any, *, is_async: bool) -> None:
         if hasattr(middleware, "process_view"):
-            self._view_middleware.insert(0, self.adapt_method_mode(True, middleware.process_view))
+            self._view_middleware.insert(
+                0, self.adapt_method_mode(is_async, middleware.process_view)
+            )
         if hasattr(middleware, "process_template_response"):
             self._template_response_middleware.append(
-                self.adapt_method_mode(True, middleware.process_template_response)
+                self.adapt_method_mode(is_async, middleware.process_template_response)
             )
         if hasattr(middleware, "process_exception"):
             self._native_exception_middleware.append(middleware.process_exception)

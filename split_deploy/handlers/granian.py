@@ -14,9 +14,8 @@ from typing import Any, Final
 from urllib.parse import quote
 from wsgiref.util import FileWrapper as _FileWrapper
 
-from django.core.handlers.wsgi import WSGIHandler
-
 from split_deploy import request_id
+from split_deploy.handlers.wsgi import NativeWSGIHandler
 
 logger = logging.getLogger("split_deploy.access")
 
@@ -32,8 +31,8 @@ _OF_THE_REQUEST: Final = re.compile(
 )
 
 
-class GranianHandler(WSGIHandler):
-    """Django's handler, with what Gunicorn does for it and Granian does not.
+class GranianHandler(NativeWSGIHandler):
+    """``NativeWSGIHandler``, with what Gunicorn does for it and Granian does not.
 
     - ``wsgi.url_scheme`` is what nginx says in ``X-Forwarded-Proto``. nginx is whoever comes over a
       Unix socket or from an address in ``FORWARDED_ALLOW_IPS`` (127.0.0.1 and ::1 by default);

@@ -75,13 +75,14 @@ def _senders() -> dict[int, str]:
     from django.core.handlers.wsgi import WSGIHandler
     from django.db import connections
 
-    from split_deploy.handlers import NativeASGIHandler
+    from split_deploy.handlers import NativeASGIHandler, NativeWSGIHandler
 
     senders: list[Any] = [
         *apps.get_models(include_auto_created=True),
         ASGIHandler,
         NativeASGIHandler,
         WSGIHandler,
+        NativeWSGIHandler,
         *{type(connection) for connection in connections.all(initialized_only=True)},
     ]
     known = {id(sender): name_of(sender) for sender in senders}

@@ -1,4 +1,4 @@
-"""What Django's own middleware are put on, to run on the event loop."""
+"""What Django's own middleware are put on, to run on the event loop, and several as one call."""
 
 from collections.abc import Awaitable, Callable
 from types import CoroutineType
@@ -61,14 +61,64 @@ class NativeMiddleware(MiddlewareMixin):
 
 
 def is_plain(middleware: Any) -> bool:
-    """Whether it does no more in async mode than to ``enter()`` and to ``leave()``."""
+    """Whether it does no more, in the mode that it is in, than to call its hooks."""
     kind = type(middleware)
     return (
         isinstance(middleware, NativeMiddleware)
-        and middleware.async_mode
         and kind.__call__ is MiddlewareMixin.__call__
-        and kind.__acall__ is NativeMiddleware.__acall__
+        and (not middleware.async_mode or kind.__acall__ is NativeMiddleware.__acall__)
     )
+
+
+def sync_chain(
+    middleware: list[NativeMiddleware],
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+    response_for: Callable[[HttpRequest, Exception], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Do what ``chain()`` does, for middleware in sync mode."""
+    entering = [getattr(item, "process_request", None) for item in middleware]
+    leaving = [getattr(item, "process_response", None) for item in reversed(middleware)]
+    count = len(middleware)
+
+    def inner(request: HttpRequest) -> HttpResponseBase:
+        response: Any = None
+        entered = 0
+        try:
+            for enter in entering:
+                if enter is not None:
+                    response = enter(request)
+                entered += 1
+                if response:
+                    break
+            response = response or get_response(request)
+        except Exception as error:  # noqa: BLE001 - no layer lets one through
+            # The layer that met it isn't left. With the last entered, that is what is inside.
+            response, entered = answer(request, error, min(entered, count - 1))
+        return leave(request, response, entered) if entered else response  # type: ignore[no-any-return]
+
+    def leave(request: HttpRequest, response: Any, layers: int) -> Any:
+        while layers:
+            exit_ = leaving[count - layers]
+            layers -= 1
+            if exit_ is not None:
+                try:
+                    response = exit_(request, response)
+                except Exception as error:  # noqa: BLE001 - as above
+                    response, layers = answer(request, error, layers)
+        return response
+
+    def answer(request: HttpRequest, error: Exception, layers: int) -> tuple[Any, int]:
+        """Return the response to ``error``, and how many layers it has still to go through."""
+        try:
+            return response_for(request, error), layers
+        except Exception as another:
+            # It couldn't be made. The next layer meets that, and the outermost lets it go.
+            if not layers:
+                raise
+            # In here, where sys.exc_info() has it.
+            return answer(request, another, layers - 1)
+
+    return inner
 
 
 def chain(

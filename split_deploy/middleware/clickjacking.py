@@ -13,8 +13,6 @@ class XFrameOptionsMiddleware(NativeMiddleware, DjangoXFrameOptionsMiddleware):
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Set the header."""
-        if not self.async_mode:
-            return super().process_response(request, response)
         # As Django's, but for the way in which the header is looked for and set.
         if "x-frame-options" in stored(response.headers):
             return response

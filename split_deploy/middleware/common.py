@@ -24,8 +24,6 @@ class CommonMiddleware(NativeMiddleware, DjangoCommonMiddleware):
 
     def process_request(self, request: HttpRequest) -> Any:
         """Refuse or redirect the request, if that has to be."""
-        if not self.async_mode:
-            return super().process_request(request)
         host = request.META.get("HTTP_HOST")
         if host in _accepted and type(request).get_host is HttpRequest.get_host:
             return None
@@ -36,7 +34,7 @@ class CommonMiddleware(NativeMiddleware, DjangoCommonMiddleware):
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Redirect to the URL with a slash, and set Content-Length, if that has to be."""
-        if not self.async_mode or response.status_code == 404:
+        if response.status_code == 404:
             return super().process_response(request, response)
         if not (headers := stored(response.headers)):
             return super().process_response(request, response)

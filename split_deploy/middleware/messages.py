@@ -30,11 +30,7 @@ class MessageMiddleware(NativeMiddleware, DjangoMessageMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         """Give the request its storage of messages; one of Django's is made when it is used."""
         kept: Any = request
-        if (
-            self.async_mode
-            and settings.MESSAGE_STORAGE in _KNOWN_NAMES
-            and hasattr(request, "session")
-        ):
+        if settings.MESSAGE_STORAGE in _KNOWN_NAMES and hasattr(request, "session"):
             # To make one takes longer than all else that this middleware does for most requests.
             kept._messages = SimpleLazyObject(partial(default_storage, request))
         else:
@@ -42,7 +38,7 @@ class MessageMiddleware(NativeMiddleware, DjangoMessageMiddleware):
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Store the messages, if there can be any."""
-        if self.async_mode and _made(request) is None:
+        if _made(request) is None:
             return response
         return super().process_response(request, response)
 

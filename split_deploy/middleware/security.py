@@ -43,8 +43,6 @@ class SecurityMiddleware(NativeMiddleware, DjangoSecurityMiddleware):
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Set the headers."""
-        if not self.async_mode:
-            return super().process_response(request, response)
         is_secure = self._differ and request.is_secure()
         for header in self._headers_if_secure if is_secure else self._headers:
             header.set(response)

@@ -26,7 +26,14 @@ GROUPS: Final = (
         *("messages_tests", "middleware", "middleware_exceptions", "requests_tests", "responses"),
         *("sessions_tests", "signals", "test_client", "view_tests"),
         # Those of the remaining middleware, and uploads.
-        *("admin_docs", "file_uploads", "flatpages_tests", "redirects_tests", "sites_tests"),
+        *(
+            "admin_docs",
+            "file_uploads",
+            "flatpages_tests",
+            "redirects_tests",
+            "sites_tests",
+            "wsgi",
+        ),
     ),
 )
 

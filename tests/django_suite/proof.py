@@ -7,7 +7,7 @@ import threading
 
 from asgiref.sync import iscoroutinefunction
 from asgiref.testing import ApplicationCommunicator
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler, StaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.signals import request_finished, request_started
 from django.http import HttpResponse
@@ -15,7 +15,7 @@ from django.test import AsyncClient, AsyncRequestFactory, Client, SimpleTestCase
 from django.urls import path
 from django.utils.module_loading import import_string
 
-from split_deploy.handlers import NativeASGIHandler, NativeHandler
+from split_deploy.handlers import NativeASGIHandler, NativeHandler, NativeWSGIHandler
 from tests.django_suite import replacement
 from tests.django_suite.runner import MODE
 
@@ -34,7 +34,8 @@ class ReplacementTests(SimpleTestCase):
 
     def test_all_of_them_are_replaced(self):
         paths = {item.path for item in replacement.done}
-        assert {*replacement.importable(), replacement.ASGI_HANDLER} <= paths
+        handlers = {replacement.ASGI_HANDLER, replacement.WSGI_HANDLER, replacement.CLIENT_HANDLER}
+        assert {*replacement.importable(), *handlers} <= paths
 
     def test_a_module_of_tests_has_got_ours(self):
         for module, name in (
@@ -49,6 +50,7 @@ class ReplacementTests(SimpleTestCase):
 
     def test_the_handler_of_the_static_files_is_ours_too(self):
         assert issubclass(ASGIStaticFilesHandler, NativeASGIHandler)
+        assert issubclass(StaticFilesHandler, NativeWSGIHandler)
 
     def test_the_synchronous_client_goes_the_way_of_the_mode(self):
         handler = Client().handler

@@ -21,8 +21,8 @@ Mode = Literal["django", "django-async", "sync", "async"]
 
 #: Whose classes, and which path the synchronous tests take.
 MODES: Final[dict[Mode, str]] = {
-    "sync": "our middleware and ASGI handler; synchronous tests take the sync path",
-    "async": "our middleware and handlers; synchronous tests are sent through the async path",
+    "sync": "our middleware and handlers; synchronous tests take the sync path",
+    "async": "the same; synchronous tests are sent through the async path",
     "django": "Django's own; synchronous tests take the sync path",
     "django-async": "Django's own; synchronous tests are sent through the async path",
 }
@@ -56,12 +56,16 @@ MIDDLEWARE: Final = (
 )
 
 ASGI_HANDLER: Final = "django.core.handlers.asgi.ASGIHandler"
+WSGI_HANDLER: Final = "django.core.handlers.wsgi.WSGIHandler"
 ASYNC_CLIENT_HANDLER: Final = "django.test.client.AsyncClientHandler"
 CLIENT_HANDLER: Final = "django.test.client.ClientHandler"
 
 #: Django's modules that have one of these by name, or a subclass of it, and use it for the tests.
 #: (The decorators of views, such as ``csrf_protect``, stay Django's: there are none of ours.)
-USED_IN: Final = {ASGI_HANDLER: ("django.core.asgi", "django.contrib.staticfiles.handlers")}
+USED_IN: Final = {
+    ASGI_HANDLER: ("django.core.asgi", "django.contrib.staticfiles.handlers"),
+    WSGI_HANDLER: ("django.core.wsgi", "django.contrib.staticfiles.handlers"),
+}
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def _pairs(mode: Mode, broken: str) -> Iterator[tuple[str, type]]:
             yield path, async_path.middleware(import_string(path))
         yield CLIENT_HANDLER, async_path.client_handler(import_string(CLIENT_HANDLER))
         return
-    from split_deploy.handlers import NativeASGIHandler, NativeHandler
+    from split_deploy.handlers import NativeASGIHandler, NativeHandler, NativeWSGIHandler
     from split_deploy.middleware import native
 
     def perhaps_broken(path: str, cls: type) -> type:
@@ -117,9 +121,10 @@ def _pairs(mode: Mode, broken: str) -> Iterator[tuple[str, type]]:
         cls = perhaps_broken(path, import_string(ours))
         yield path, async_path.middleware(cls) if mode == "async" else cls
     yield ASGI_HANDLER, perhaps_broken(ASGI_HANDLER, NativeASGIHandler)
+    yield WSGI_HANDLER, NativeWSGIHandler
     yield ASYNC_CLIENT_HANDLER, _mixed(NativeHandler, ASYNC_CLIENT_HANDLER)
-    if mode == "async":
-        yield CLIENT_HANDLER, async_path.client_handler(_mixed(NativeHandler, CLIENT_HANDLER))
+    client = _mixed(NativeHandler, CLIENT_HANDLER)
+    yield CLIENT_HANDLER, async_path.client_handler(client) if mode == "async" else client
 
 
 def importable() -> list[str]:

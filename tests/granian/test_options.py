@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from split_deploy import _granian, checks, purity, wsgi
 from split_deploy.checks import budget
 from split_deploy.checks import cli as check
+from split_deploy.handlers import NativeWSGIHandler
 from split_deploy.handlers.granian import GranianHandler
 from split_deploy.nginx import Proxy, render
 from split_deploy.nginx import cli as nginx
@@ -218,9 +219,9 @@ def test_nobody_knows_the_interface_of_a_program_that_embeds_granian(started_as)
     purity.refuse_interface("wsgi.py", _granian.WSGI)
 
 
-def test_granian_gets_a_handler_of_its_own_and_gunicorn_django_s(started_as, monkeypatch):
+def test_granian_gets_a_handler_of_its_own(started_as, monkeypatch):
     monkeypatch.setattr(checks, "run", lambda **_: [])
     monkeypatch.setattr(_granian, "is_the_server", lambda: False)
-    assert type(wsgi.get_sync_application()) is not GranianHandler
+    assert type(wsgi.get_sync_application()) is NativeWSGIHandler
     started_as("--interface", "wsgi", "wsgi:application")
     assert type(wsgi.get_sync_application()) is GranianHandler

@@ -10,6 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.core.checks import run_checks
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
+from django.middleware.common import CommonMiddleware as DjangoCommonMiddleware
 from django.test import RequestFactory
 from django.urls import path
 from django.utils.module_loading import import_string
@@ -17,7 +18,7 @@ from django.utils.module_loading import import_string
 from split_deploy.inspection import inspect_middleware
 from split_deploy.middleware import native
 from split_deploy.middleware._names import NATIVE
-from split_deploy.middleware._native import NativeMiddleware, chain, is_plain
+from split_deploy.middleware._native import NativeMiddleware, chain, is_plain, sync_chain
 from split_deploy.middleware.common import CommonMiddleware
 from split_deploy.middleware.security import SecurityMiddleware
 from tests.e2e.stack import ROOT, clean_environment
@@ -281,7 +282,7 @@ async def test_headers_are_set_however_they_are_kept(serve):
     assert response.headers["X-Frame-Options"] == "DENY"
 
 
-# Several in a row, of which our handler makes one coroutine
+# Several in a row, of which our handler makes one call
 
 
 class Noting(NativeMiddleware):
@@ -330,7 +331,7 @@ def fail_twice():
     raise UnanswerableHereError
 
 
-async def response_for(request, error):
+def response_to(request, error):
     if isinstance(error, UnanswerableError):
         raise error
     if isinstance(error, UnanswerableHereError):
@@ -338,12 +339,26 @@ async def response_for(request, error):
     return HttpResponse(type(error).__name__)
 
 
-def converted(get_response):
+async def aresponse_to(request, error):
+    return response_to(request, error)
+
+
+def aconverted(get_response):
     async def inner(request):
         try:
             return await get_response(request)
         except Exception as error:  # noqa: BLE001
-            return await response_for(request, error)
+            return response_to(request, error)
+
+    return inner
+
+
+def converted(get_response):
+    def inner(request):
+        try:
+            return get_response(request)
+        except Exception as error:  # noqa: BLE001
+            return response_to(request, error)
 
     return inner
 
@@ -351,42 +366,55 @@ def converted(get_response):
 ROW_TO_B = "+a +b +c view -c -b"
 
 
-def rows(view=None, **hooks):
+def rows(view=None, *, is_async=True, **hooks):
     """Three in a row, the second of which has ``hooks``: one through the other, and chained."""
+    convert = aconverted if is_async else converted
     for is_chained in (False, True):
         notes = []
 
-        async def get_response(request, notes=notes):
+        def get_response(request, notes=notes):
             notes.append("view")
             return view() if view else HttpResponse("here")
 
-        handler, row = get_response, []
+        async def aget_response(request, get_response=get_response):
+            return get_response(request)
+
+        inside = aget_response if is_async else get_response
+        handler, row = inside, []
         for name in "cba":
             row.insert(0, Noting(handler, name, notes, **(hooks if name == "b" else {})))
-            handler = converted(row[0])
+            handler = convert(row[0])
         assert all(map(is_plain, row))
-        yield (chain(row, get_response, response_for) if is_chained else handler), notes
+        if is_chained:
+            handler = (
+                chain(row, inside, aresponse_to)
+                if is_async
+                else sync_chain(row, inside, response_to)
+            )
+        yield handler, notes
+
+
+IN_A_ROW = [
+    ({}, "+a +b +c view -c -b -a", b"here"),
+    ({"enter": answer}, "+a +b -b -a", b"an answer"),
+    ({"enter": fail}, "+a +b -a", b"RuntimeError"),
+    ({"leave": answer}, "+a +b +c view -c -b -a", b"an answer"),
+    ({"leave": fail}, "+a +b +c view -c -b -a", b"RuntimeError"),
+    ({"view": fail}, "+a +b +c view -b -a", b"RuntimeError"),
+    ({"view": fail_twice}, "+a +b +c view -a", b"RuntimeError"),
+    ({"enter": fail_twice}, "+a +b", b"RuntimeError"),
+    ({"leave": fail_twice}, "+a +b +c view -c -b", b"RuntimeError"),
+]
+LATER_IN_A_ROW = [
+    ({"enter": answer_later}, "+a +b -b -a", b"an answer"),
+    ({"enter": fail_later}, "+a +b -a", b"RuntimeError"),
+    ({"leave": answer_later}, "+a +b +c view -c -b -a", b"an answer"),
+    ({"leave": fail_later}, "+a +b +c view -c -b -a", b"RuntimeError"),
+]
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("hooks", "wanted", "content"),
-    [
-        ({}, "+a +b +c view -c -b -a", b"here"),
-        ({"enter": answer}, "+a +b -b -a", b"an answer"),
-        ({"enter": answer_later}, "+a +b -b -a", b"an answer"),
-        ({"enter": fail}, "+a +b -a", b"RuntimeError"),
-        ({"enter": fail_later}, "+a +b -a", b"RuntimeError"),
-        ({"leave": answer}, "+a +b +c view -c -b -a", b"an answer"),
-        ({"leave": answer_later}, "+a +b +c view -c -b -a", b"an answer"),
-        ({"leave": fail}, "+a +b +c view -c -b -a", b"RuntimeError"),
-        ({"leave": fail_later}, "+a +b +c view -c -b -a", b"RuntimeError"),
-        ({"view": fail}, "+a +b +c view -b -a", b"RuntimeError"),
-        ({"view": fail_twice}, "+a +b +c view -a", b"RuntimeError"),
-        ({"enter": fail_twice}, "+a +b", b"RuntimeError"),
-        ({"leave": fail_twice}, "+a +b +c view -c -b", b"RuntimeError"),
-    ],
-)
+@pytest.mark.parametrize(("hooks", "wanted", "content"), [*IN_A_ROW, *LATER_IN_A_ROW])
 async def test_a_row_does_what_each_would_do_through_the_next(hooks, wanted, content):
     for handler, notes in rows(**hooks):
         response = await handler(RequestFactory().get("/"))
@@ -394,14 +422,31 @@ async def test_a_row_does_what_each_would_do_through_the_next(hooks, wanted, con
         assert response.content == content
 
 
+@pytest.mark.parametrize(("hooks", "wanted", "content"), IN_A_ROW)
+def test_a_row_in_sync_mode_does_too(hooks, wanted, content):
+    for handler, notes in rows(is_async=False, **hooks):
+        response = handler(RequestFactory().get("/"))
+        assert " ".join(notes) == wanted
+        assert response.content == content
+
+
+UNANSWERABLE = [({"enter": fail_for_all}, "+a +b"), ({"leave": fail_for_all}, ROW_TO_B)]
+
+
 @pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("hooks", "wanted"), [({"enter": fail_for_all}, "+a +b"), ({"leave": fail_for_all}, ROW_TO_B)]
-)
+@pytest.mark.parametrize(("hooks", "wanted"), UNANSWERABLE)
 async def test_what_can_not_be_answered_leaves_the_row(hooks, wanted):
     for handler, notes in rows(**hooks):
         with pytest.raises(UnanswerableError):
             await handler(RequestFactory().get("/"))
+        assert " ".join(notes) == wanted
+
+
+@pytest.mark.parametrize(("hooks", "wanted"), UNANSWERABLE)
+def test_what_can_not_be_answered_leaves_a_row_in_sync_mode(hooks, wanted):
+    for handler, notes in rows(is_async=False, **hooks):
+        with pytest.raises(UnanswerableError):
+            handler(RequestFactory().get("/"))
         assert " ".join(notes) == wanted
 
 
@@ -411,4 +456,7 @@ def test_what_wraps_a_request_in_its_own_way_is_in_no_row():
     assert is_plain(CommonMiddleware(get_response))
     assert is_plain(Refusing(get_response))
     assert not is_plain(Wrapping(get_response))
-    assert not is_plain(CommonMiddleware(lambda request: None))
+    assert not is_plain(DjangoCommonMiddleware(get_response))
+    assert is_plain(CommonMiddleware(lambda request: None))
+    # What it wraps is its __acall__(), which a sync instance has no use for.
+    assert is_plain(Wrapping(lambda request: None))

@@ -66,7 +66,6 @@ print(json.dumps(known, default=repr))
         "ROOT_URLCONF",
         "SPLIT_DEPLOY",
         "SETTINGS_MODULE",
-        "MIDDLEWARE",
     }
     assert (sync["ROOT_URLCONF"], async_["ROOT_URLCONF"]) == ("urls", "async_urls")
     assert native(sync["MIDDLEWARE"]) == async_["MIDDLEWARE"]
