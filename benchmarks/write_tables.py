@@ -4,10 +4,9 @@
 
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
 ``outbound_view.json`` and so on. ``report.json`` is what ``make bench`` has written;
-``report_bars.json`` what it has of the workloads that there are bars for, and of some others, and
-``report_bars_again.json`` of the same once more; ``report_bars_json.json`` of the two JSON pages
-alone, and ``report_bars_granian.json`` of the sync one with Granian. In the pages below, a table
-under ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
+``report_bars.json`` what it has of the workloads that there are bars for,
+``report_bars_again.json`` of the same once more, and ``report_bars_json.json`` of the sync JSON page
+alone, in more rounds. In the pages below, a table under ``<!-- NAME: ... -->`` is replaced if the file of that name is there.
 """
 
 import json
@@ -353,8 +352,8 @@ def growth(found: dict[str, Any]) -> str:
 
 
 def bars(*found: dict[str, Any]) -> str:
-    """What was to be reached, and was in four runs."""
-    runs = ("the first run", "the second", "the third", "the fourth")
+    """What was to be reached, and was in three runs."""
+    runs = ("the first run", "the second", "the third")
     head = ["", "bar", *runs, "all of their rounds"]
     return rows(head, _bars.measured(*found)) + machine(found[0]) + "\n"
 
@@ -478,10 +477,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 ABOUT: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "report about": (("report",), about),
     "report_bars about": (("report_bars",), about),
-    "report_bars": (
-        ("report_bars", "report_bars_again", "report_bars_json", "report_bars_granian"),
-        bars,
-    ),
+    "report_bars": (("report_bars", "report_bars_again", "report_bars_json"), bars),
     "report_bars agreement": (("report_bars", "report_bars_again"), agreement),
     "report_bars differences": (("report_bars", "report_bars_again"), differences),
 }
