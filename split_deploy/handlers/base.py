@@ -42,8 +42,8 @@ _FIRST_SERVER_ERROR: Final = 500
 class NativeHandler(ResolvingOnce):
     """Django's ``BaseHandler``, whose async side enters a thread only for what may block.
 
-    To be mixed into a handler, before it. Native middleware next to each other are one call, in
-    both modes; what the sync side does for a view is Django's.
+    To be mixed into a handler, before it. Native middleware next to each other are one call, and a
+    path is resolved once, in both modes. All else of the sync side is Django's.
     """
 
     #: The ``process_exception`` methods, as the middleware has them.
@@ -97,10 +97,12 @@ class NativeHandler(ResolvingOnce):
             if middleware is None:
                 raise ImproperlyConfigured(f"Middleware factory {path} returned None.")
             self._add_hooks(middleware, is_async=is_async)
-            if is_plain(middleware):
-                # Next to each other they are one call. A row has one mode: native ones have both.
+            if is_plain(middleware) and middleware.get_response is adapted:
+                # Next to each other they are one call, if nothing has to be adapted in between.
                 inside, natives = (
-                    (inside, [middleware, *natives]) if natives else (adapted, [middleware])
+                    (inside, [middleware, *natives])
+                    if natives and adapted is handler
+                    else (adapted, [middleware])
                 )
                 handler_is_async = is_in_async_mode
                 handler = (
@@ -160,7 +162,9 @@ class NativeHandler(ResolvingOnce):
                 break
 
         if response is None:
-            view: Any = self.make_view_atomic(callback)
+            view: Any = callback
+            if any(database["ATOMIC_REQUESTS"] for database in connections.settings.values()):
+                view = self.make_view_atomic(callback)
             if not _is_async(view):
                 view = sync_to_async(view)
             try:
@@ -213,12 +217,6 @@ class NativeHandler(ResolvingOnce):
             if response:
                 return response
         return None
-
-    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``view`` in a transaction for each database with ``ATOMIC_REQUESTS``."""
-        if not any(database["ATOMIC_REQUESTS"] for database in connections.settings.values()):
-            return view
-        return super().make_view_atomic(view)
 
 
 def _is_rendered(response: Any) -> bool:

@@ -76,6 +76,7 @@ def _senders() -> dict[int, str]:
     from django.db import connections
 
     from split_deploy.handlers import NativeASGIHandler, NativeWSGIHandler
+    from split_deploy.handlers.granian import GranianHandler
 
     senders: list[Any] = [
         *apps.get_models(include_auto_created=True),
@@ -83,6 +84,7 @@ def _senders() -> dict[int, str]:
         NativeASGIHandler,
         WSGIHandler,
         NativeWSGIHandler,
+        GranianHandler,
         *{type(connection) for connection in connections.all(initialized_only=True)},
     ]
     known = {id(sender): name_of(sender) for sender in senders}

@@ -85,7 +85,7 @@ class MiddlewareList(list[str]):
 def native(middleware: Iterable[str], /) -> MiddlewareList:
     """Return ``MIDDLEWARE`` with Django's middleware replaced by their native equivalents.
 
-    For the settings of the async instance, or the mixed one::
+    For the settings of all instances::
 
         MIDDLEWARE = native(MIDDLEWARE)
 

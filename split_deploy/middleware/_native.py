@@ -18,7 +18,8 @@ class NativeMiddleware(MiddlewareMixin):
 
     What is put on it has hooks that never block, or says in ``enter()`` and ``leave()`` when they
     may. An async ``aprocess_view()`` takes the place of ``process_view()`` in async mode, so that
-    no handler has to adapt that. In sync mode all is Django's.
+    no handler has to adapt that. In sync mode the hooks are called as Django does, or by
+    ``sync_chain()``.
 
     A subclass that overrides ``process_request()`` or ``process_response()`` has them called where
     Django's is, mostly on the event loop: they must not block. ``enter()`` and ``leave()`` may
@@ -75,7 +76,10 @@ def sync_chain(
     get_response: Callable[[HttpRequest], HttpResponseBase],
     response_for: Callable[[HttpRequest, Exception], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Do what ``chain()`` does, for middleware in sync mode."""
+    """Do what ``chain()`` does, for middleware in sync mode.
+
+    The hooks are those that each has now, where Django looks them up in each request.
+    """
     entering = [getattr(item, "process_request", None) for item in middleware]
     leaving = [getattr(item, "process_response", None) for item in reversed(middleware)]
     count = len(middleware)

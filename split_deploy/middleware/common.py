@@ -13,9 +13,10 @@ from split_deploy._loop import in_a_thread
 from split_deploy.middleware._headers import stored
 from split_deploy.middleware._native import NativeMiddleware
 
-# The Host headers that were accepted under the settings in use, of requests to which nothing else
-# could happen in CommonMiddleware.process_request(). To find that out takes longer than all else.
-_accepted: set[str] = set()
+# The Host headers that were accepted, of requests to which nothing else could happen in
+# CommonMiddleware.process_request(), and what ALLOWED_HOSTS was then: a project may change it. To
+# find that out takes longer than all else.
+_accepted: dict[str, Any] = {}
 _MOST: Final = 100
 
 
@@ -25,11 +26,15 @@ class CommonMiddleware(NativeMiddleware, DjangoCommonMiddleware):
     def process_request(self, request: HttpRequest) -> Any:
         """Refuse or redirect the request, if that has to be."""
         host = request.META.get("HTTP_HOST")
-        if host in _accepted and type(request).get_host is HttpRequest.get_host:
+        if (
+            host in _accepted
+            and _accepted[host] == settings.ALLOWED_HOSTS
+            and type(request).get_host is HttpRequest.get_host
+        ):
             return None
         response: Any = super().process_request(request)
         if host and len(_accepted) < _MOST and _depends_on_host_alone():
-            _accepted.add(host)
+            _accepted[host] = settings.ALLOWED_HOSTS[:]
         return response
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:

@@ -2,7 +2,7 @@ from typing import Any, Final
 
 from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client
-from django.test.client import AsyncClientHandler
+from django.test.client import AsyncClientHandler, ClientHandler
 
 from split_deploy import hops
 from split_deploy.conf import Role
@@ -14,11 +14,15 @@ _OUTER: Final = "split_deploy.hops"
 
 
 class SyncRoleClient(Client):
-    """Django's ``Client``, whose requests are served under the settings of ``role``."""
+    """Django's ``Client``, whose requests are served under the settings of ``role``.
+
+    By the handler of the sync instance.
+    """
 
     def __init__(self, role: Role = "sync", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.role = role
+        self.handler = _SyncHandler(self.handler.enforce_csrf_checks)
 
     def request(self, **request: Any) -> Any:
         """Serve a request under the role's settings."""
@@ -42,6 +46,10 @@ class AsyncRoleClient(AsyncClient):
         """Serve a request under the role's settings."""
         with in_force(self.role):
             return await super().request(**request)
+
+
+class _SyncHandler(NativeHandler, ClientHandler):
+    """Django's, with what ``NativeWSGIHandler`` has."""
 
 
 class _CountingHandler(NativeHandler, AsyncClientHandler):

@@ -31,6 +31,11 @@ def _idle(cls: Any) -> type:
 
 def _senseless(cls: Any) -> type:
     class Senseless(cls):
+        def get_response(self, request: Any) -> Any:
+            response = super().get_response(request)
+            response.status_code = 599
+            return response
+
         async def send_response(self, response: Any, send: Any) -> None:
             response.status_code = 599
             await super().send_response(response, send)

@@ -121,7 +121,7 @@ def _pairs(mode: Mode, broken: str) -> Iterator[tuple[str, type]]:
         cls = perhaps_broken(path, import_string(ours))
         yield path, async_path.middleware(cls) if mode == "async" else cls
     yield ASGI_HANDLER, perhaps_broken(ASGI_HANDLER, NativeASGIHandler)
-    yield WSGI_HANDLER, NativeWSGIHandler
+    yield WSGI_HANDLER, perhaps_broken(WSGI_HANDLER, NativeWSGIHandler)
     yield ASYNC_CLIENT_HANDLER, _mixed(NativeHandler, ASYNC_CLIENT_HANDLER)
     client = _mixed(NativeHandler, CLIENT_HANDLER)
     yield CLIENT_HANDLER, async_path.client_handler(client) if mode == "async" else client

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import MiddlewareNotUsed, PermissionDenied
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import connections
@@ -17,9 +17,13 @@ from django.utils.deprecation import MiddlewareMixin
 from split_deploy.handlers import NativeWSGIHandler
 from split_deploy.middleware import native
 from split_deploy.middleware.common import CommonMiddleware
+from split_deploy.middleware.security import SecurityMiddleware
 from tests.startproject import SEVEN
 
 HERE = __name__
+
+#: A real handler closes old connections, of which a test before may have left one.
+pytestmark = pytest.mark.django_db
 
 
 def page(request):
@@ -82,6 +86,39 @@ class Outside(MiddlewareMixin):
         return response
 
 
+class Wrapping(CommonMiddleware):
+    """Gives itself another ``get_response`` than it was given."""
+
+    def __init__(self, get_response):
+        def timed(request):
+            response = get_response(request)
+            response.headers["X-Timed"] = "yes"
+            return response
+
+        super().__init__(timed)
+
+
+class OfOneMode(SecurityMiddleware):
+    """Which has a header of its own, and says that its hooks are for one mode."""
+
+    def process_response(self, request, response):
+        response = super().process_response(request, response)
+        response.headers["X-Seen"] = str(response.status_code)
+        return response
+
+
+class SyncOnly(OfOneMode):
+    async_capable = False
+
+
+class AsyncOnly(OfOneMode):
+    sync_capable = False
+
+
+def unused(get_response):
+    raise MiddlewareNotUsed
+
+
 class Refusing(CommonMiddleware):
     def process_request(self, request):
         if "refused" in request.GET:
@@ -108,7 +145,6 @@ REQUESTS = [
     ("GET", "/page/?answered", {}),
     ("GET", "/page/", {"wsgi.url_scheme": "https"}),
     ("GET", "/page/", {"HTTP_HOST": "evil.example"}),
-    ("GET", "/page/", {"HTTP_USER_AGENT": "rude"}),
     ("GET", "/own-headers/", {}),
     ("GET", "/stream/", {}),
     ("GET", "/forbidden/", {}),
@@ -126,7 +162,6 @@ REQUESTS = [
 def test_it_answers_what_django_s_answers(settings, method, target, more):
     settings.ROOT_URLCONF = HERE
     settings.ALLOWED_HOSTS = ["testserver"]
-    settings.DISALLOWED_USER_AGENTS = []
     settings.SECURE_HSTS_SECONDS = 60
     settings.SECURE_REFERRER_POLICY = "origin, same-origin"
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
@@ -145,6 +180,26 @@ def test_it_answers_what_django_s_answers(settings, method, target, more):
     assert theirs[0] == theirs_again[0]
     assert ours == theirs
     assert ours_again == theirs_again
+
+
+@pytest.mark.parametrize("name", ["SyncOnly", "AsyncOnly", "Wrapping", "unused"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_what_fits_into_no_row_is_called_all_the_same(settings, name, place):
+    settings.ROOT_URLCONF = HERE
+    settings.ALLOWED_HOSTS = ["testserver"]
+    settings.MIDDLEWARE = native([SEVEN[0], SEVEN[6]])
+    settings.MIDDLEWARE.insert(place, f"{HERE}.{name}")
+    for target in ("/page/", "/forbidden/"):
+        found = [
+            answer(handler(), RequestFactory().get(target).environ)
+            for handler in (WSGIHandler, NativeWSGIHandler)
+        ]
+        assert found[0] == found[1]
+        headers = dict(found[1][1])
+        assert ("X-Seen" in headers, "X-Timed" in headers) == (
+            name.endswith("Only"),
+            name == "Wrapping",
+        )
 
 
 def comparable(answered):

@@ -76,5 +76,6 @@ async def test_a_subclass_may_leave_by_a_coroutine(serve, monkeypatch):
 
 
 def test_the_first_block_is_the_settings_of_this_project():
-    assert EXAMPLES["settings/async_only.py"] == '--8<-- "settings/async_only.py"\n'
-    assert "native(MIDDLEWARE)" in (ROOT / "settings" / "async_only.py").read_text()
+    name = "settings/components/http.py"
+    assert EXAMPLES[name] == f'--8<-- "{name}:MIDDLEWARE"\n'
+    assert "MIDDLEWARE = native(\n" in (ROOT / name).read_text()

@@ -275,6 +275,22 @@ async def test_what_a_subclass_sets_is_what_counts(serve):
     assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
+class SyncOnly(SecurityMiddleware):
+    """Whose hooks block, so that it is adapted."""
+
+    async_capable = False
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_one_that_is_for_the_other_mode_is_adapted(serve, place):
+    middleware = native([SEVEN[0], SEVEN[6]])
+    middleware.insert(place, f"{HERE}.SyncOnly")
+    response = await serve(HERE, middleware).get("/")
+    assert (response.status_code, response.content) == (200, b"here")
+    assert response.headers["X-Frame-Options"] == "DENY"
+
+
 @pytest.mark.asyncio
 async def test_headers_are_set_however_they_are_kept(serve):
     response = await serve(HERE, native([SEVEN[0], SEVEN[6]])).get("/own-headers/")

@@ -148,9 +148,18 @@ async def test_a_host_is_refused_and_is_again_when_it_no_longer_is_allowed(serve
     for _ in range(2):
         assert (await client.get("/view/", headers={"Host": "good.example"})).status_code == 200
         assert (await client.get("/view/", headers={"Host": "evil.example"})).status_code == 400
-    assert common._accepted == {"good.example"}
+    assert common._accepted == {"good.example": ["good.example"]}
     client = serve(HERE, native([COMMON]), ALLOWED_HOSTS=["other.example"])
     assert (await client.get("/view/", headers={"Host": "good.example"})).status_code == 400
+
+
+async def test_a_list_of_hosts_that_is_changed_counts_at_once(serve):
+    hosts = ["good.example", "other.example"]
+    client = serve(HERE, native([COMMON]), ALLOWED_HOSTS=hosts)
+    headers = {"Host": "good.example"}
+    assert (await client.get("/view/", headers=headers)).status_code == 200
+    hosts.remove("good.example")
+    assert (await client.get("/view/", headers=headers)).status_code == 400
 
 
 async def test_no_host_is_remembered_where_more_than_the_host_counts(serve):
@@ -160,7 +169,7 @@ async def test_no_host_is_remembered_where_more_than_the_host_counts(serve):
         {"PREPEND_WWW": False, "DISALLOWED_USER_AGENTS": [re.compile("evil")]},
     ):
         await serve(HERE, native([COMMON]), **options).get("/view/")
-        assert common._accepted == set()
+        assert common._accepted == {}
 
 
 class Hosts(list):
