@@ -5,9 +5,9 @@
 FOLDER has the output of a benchmark each, named like it: ``async_json.json``, ``outbound.json``,
 ``outbound_view.json`` and so on. ``report.json`` is what ``make bench`` has written;
 ``report_bars.json`` what it has of the workloads that there are bars for,
-``report_bars_again.json`` of the same once more, and ``report_bars_json.json`` of the sync JSON
-page alone, in more rounds. In the pages below, a table under ``<!-- NAME: ... -->`` is replaced if
-the file of that name is there.
+``report_bars_again.json`` of some of them once more, and ``report_bars_json.json`` of the sync
+JSON page alone, in more rounds. In the pages below, a table under ``<!-- NAME: ... -->`` is
+replaced if the file of that name is there.
 """
 
 import json

@@ -106,6 +106,7 @@ BY_HAND: Final[dict[str, str]] = {
     f'make bench ARGS="{" ".join(f"--only {name}" for name in _BARS)}"': (
         "takes half an hour; tests/bench run all parts of it"
     ),
+    'make bench ARGS="--only read-beside-outbound-64"': "takes ten minutes; as above",
     'make bench ARGS="--only json --topology split --topology split-granian '
     "--topology asgi-uvicorn-worker --topology asgi-uvicorn --topology asgi-gunicorn "
     '--topology asgi-granian --rounds 8"': "takes seven minutes; as above",
