@@ -46,6 +46,8 @@ class NativeHandler(ResolvingOnce):
     path is resolved once, in both modes. All else of the sync side is Django's.
     """
 
+    #: Django's, which its type stubs leave out.
+    _get_response: Callable[[HttpRequest], HttpResponseBase]
     #: The ``process_exception`` methods, as the middleware has them.
     _native_exception_middleware: list[Callable[..., Any]]
 
@@ -64,7 +66,7 @@ class NativeHandler(ResolvingOnce):
         handler: Any = (
             convert_exception_to_response(self._get_response_async)
             if is_async
-            else convert_in_sync_code(self._get_response)  # type: ignore[attr-defined]
+            else convert_in_sync_code(self._get_response)
         )
         handler_is_async = is_async
         inside, natives = handler, list[Any]()

@@ -98,9 +98,9 @@ def sync_chain(
         except Exception as error:  # noqa: BLE001 - no layer lets one through
             # The layer that met it isn't left. With the last entered, that is what is inside.
             response, entered = answer(request, error, min(entered, count - 1))
-        return leave(request, response, entered) if entered else response  # type: ignore[no-any-return]
+        return leave(request, response, entered)
 
-    def leave(request: HttpRequest, response: Any, layers: int) -> Any:
+    def leave(request: HttpRequest, response: HttpResponseBase, layers: int) -> HttpResponseBase:
         while layers:
             exit_ = leaving[count - layers]
             layers -= 1
@@ -111,7 +111,7 @@ def sync_chain(
                     response, layers = answer(request, error, layers)
         return response
 
-    def answer(request: HttpRequest, error: Exception, layers: int) -> tuple[Any, int]:
+    def answer(request: HttpRequest, error: Exception, layers: int) -> tuple[HttpResponseBase, int]:
         """Return the response to ``error``, and how many layers it has still to go through."""
         try:
             return response_for(request, error), layers

@@ -119,15 +119,6 @@ def unused(get_response):
     raise MiddlewareNotUsed
 
 
-class Refusing(CommonMiddleware):
-    def process_request(self, request):
-        if "refused" in request.GET:
-            raise PermissionDenied
-        if "answered" in request.GET:
-            return HttpResponse("by process_request")
-        return super().process_request(request)
-
-
 def answer(handler, environ):
     started = []
     response = handler(environ, lambda status, headers: started.append((status, headers)))
@@ -166,7 +157,12 @@ def test_it_answers_what_django_s_answers(settings, method, target, more):
     settings.SECURE_REFERRER_POLICY = "origin, same-origin"
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     settings.TEMPLATES = []
-    middleware = [f"{HERE}.Refusing", *SEVEN[:2], f"{HERE}.Outside", *SEVEN[2:]]
+    middleware = [
+        "tests.middleware.test_native.Refusing",
+        *SEVEN[:2],
+        f"{HERE}.Outside",
+        *SEVEN[2:],
+    ]
 
     found = []
     for handler, listed in ((WSGIHandler, middleware), (NativeWSGIHandler, native(middleware))):
